@@ -1,0 +1,37 @@
+# fd_layer(name [DIR dir] [LIBS ...]): one static library a folder, linked to
+# all layers named before it, so that an upward call does not link.
+set(FD_LAYERS "" CACHE INTERNAL "layers so far")
+
+function(fd_layer name)
+	cmake_parse_arguments(L "" "DIR" "LIBS" ${ARGN})
+	if(NOT L_DIR)
+		set(L_DIR host/${name})
+	endif()
+	file(GLOB sources CONFIGURE_DEPENDS ${L_DIR}/*.c)
+	if(NOT sources)
+		return()
+	endif()
+	add_library(fd_${name} STATIC ${sources})
+	target_include_directories(fd_${name} PUBLIC
+		${PROJECT_SOURCE_DIR}/host ${PROJECT_SOURCE_DIR})
+	set(below ${FD_LAYERS})
+	list(REVERSE below)
+	target_link_libraries(fd_${name} PUBLIC ${below} ${L_LIBS})
+	if(EXISTS ${PROJECT_SOURCE_DIR}/${L_DIR}/layer.cmake)
+		include(${PROJECT_SOURCE_DIR}/${L_DIR}/layer.cmake)
+	endif()
+	set(FD_LAYERS ${FD_LAYERS} fd_${name} CACHE INTERNAL "layers so far")
+endfunction()
+
+# The program: host/main.c and host/cli, over every layer.
+function(fd_program name)
+	file(GLOB sources CONFIGURE_DEPENDS host/main.c host/cli/*.c)
+	if(NOT sources)
+		return()
+	endif()
+	add_executable(${name} ${sources})
+	target_include_directories(${name} PRIVATE host .)
+	set(below ${FD_LAYERS})
+	list(REVERSE below)
+	target_link_libraries(${name} PRIVATE ${below})
+endfunction()
