@@ -103,7 +103,8 @@ struct url {
 	char scheme[8];
 	char host[256];
 	int port;       /* filled in from the scheme when absent */
-	char path[1024]; /* with query; "/" when absent */
+	char path[8192]; /* with query; "/" when absent. Long: a LiveKit join
+			 * request with its offer travels in the query. */
 	bool tls;       /* https, wss */
 };
 /* [any] ERR_CONFIG when text is not an absolute http, https, ws or wss URL. */
