@@ -59,7 +59,10 @@ struct call_host { /* what all calls share; borrowed */
 	bool no_udp, loopback;
 	/* A note of any call; may be NULL. */
 	void (*on_note)(void *arg, struct call *c, const struct call_note *n);
+	/* A call has left its room and is freed; may be NULL. */
+	void (*on_gone)(void *arg);
 	void *arg;
+	int n_open; /* calls not yet freed; kept by call.c */
 };
 
 struct call_cfg { /* strings are copied */
@@ -71,7 +74,9 @@ struct call_cfg { /* strings are copied */
 	struct bundle *bundle;
 	const struct clinic *clinic;
 };
-/* The end, exactly once: everything is released, c is freed after it. */
+/* The call has ended, told exactly once and before the room is left, so that
+ * the job's status goes out first. c must not be used after it returns; the
+ * host's on_gone tells when its memory is free. */
 typedef void (call_end_h)(void *arg, struct call *c, enum call_end end);
 
 /* Starts joining. fn runs later, never inside. */
