@@ -2,7 +2,7 @@
  * vad: the forward pass, compiled once for every kind of processor: vad.c
  * includes this file with VAD_NAME (a suffix for the functions), VAD_TARGET
  * (their instruction set) and VAD_LANES (floats a register) set. No guard,
- * on purpose. Runs on the beat: no allocation, no locks, 12 kB of stack.
+ * on purpose. Runs on the beat: no allocation, no locks, 17 kB of stack.
  *
  * The time goes into reading the weights (620 kB a window). They come
  * in the order of use, and each is used for all frames that need it while it
