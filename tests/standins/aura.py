@@ -243,7 +243,7 @@ class Speaker:
 
 
 async def speak_socket(request: web.Request) -> web.StreamResponse:
-    server = request.app["server"]
+    server = request.app[wire.SERVER]
     request_id, refused = await admit(server, request, "tts", server.tts_limit)
     if refused is not None:
         return refused
@@ -259,7 +259,7 @@ async def speak_socket(request: web.Request) -> web.StreamResponse:
 
 
 async def speak_rest(request: web.Request) -> web.StreamResponse:
-    server = request.app["server"]
+    server = request.app[wire.SERVER]
     request_id, refused = await admit(server, request, "tts", server.tts_limit)
     if refused is not None:
         return refused

@@ -57,13 +57,13 @@ WANTS = (
     (r"\b(book|appointment|cleaning|afternoon|visit|free time)\b", ("slots",)),
     (r"\b(hours|open)\b", ("hours",)),
 )
-TOOLS = {
-    "slots": r"slot|avail|free|find.*(time|appoint)",
-    "book": r"^(?!.*(cancel|find|list|slots)).*(book|reserve|confirm|schedule)",
+TOOLS = {  # the first that matches a name says what the tool is for
     "end": r"end_?call|hang_?up|goodbye",
     "transfer": r"transfer|human|person|staff|operator",
     "cancel": r"cancel",
     "hours": r"hours|opening",
+    "slots": r"(find|list|check|search|get|free).*(slot|time|appoint|avail)|slots|avail",
+    "book": r"book|reserve|confirm|schedule",
 }
 
 
@@ -75,11 +75,15 @@ def text_of(content) -> str:
     return ""
 
 
-def find_tool(tools: list[dict], want: str) -> dict | None:
-    for t in tools:
-        if re.search(TOOLS[want], t["name"].lower()):
-            return t
+def purpose(name: str) -> str | None:
+    for what, pattern in TOOLS.items():
+        if re.search(pattern, name.lower()):
+            return what
     return None
+
+
+def find_tool(tools: list[dict], want: str) -> dict | None:
+    return next((t for t in tools if purpose(t["name"]) == want), None)
 
 
 # ---- arguments -------------------------------------------------------------------
@@ -187,15 +191,15 @@ def _use(name: str, result: object, slot: dict) -> str:
     why = _failed(result)
     if why:
         return f"I am sorry, that did not work: {why}."
-    if re.search(TOOLS["slots"], name):
+    if purpose(name) == "slots":
         slots = slots_in(result)
         if not slots:
             return "I am sorry, there is nothing free."
         return f"I have {' or '.join(label(s) for s in slots[:2])}. Which one suits you?"
-    if re.search(TOOLS["book"], name):
+    if purpose(name) == "book":
         when = label(slot) if slot else _flat(result)
         return f"You are booked for {when}."
-    if re.search(TOOLS["end"], name) or re.search(TOOLS["transfer"], name):
+    if purpose(name) in ("end", "transfer"):
         return ""
     return f"Here it is: {_flat(result)}."
 
@@ -222,7 +226,7 @@ class History:
                 result = _parse(m.get("content"))
                 name = self.names.get(m.get("tool_call_id"), "")
                 self.results.append((name, result))
-                if re.search(TOOLS["slots"], name):
+                if purpose(name) == "slots":
                     self.slots = slots_in(result) or self.slots
 
     def choice(self) -> dict:

@@ -109,7 +109,7 @@ class Stream:
         self.sha = hashlib.sha256()
         self.odd = b""
         self.got_audio = False
-        self.lag_until = 0.0   # audio faster than 1.25 x real time waits
+        self.lag_until = 0.0   # audio faster than stt_factor x real time waits
         self.last_input = time.monotonic()
         # the utterance
         self.speaking = False
@@ -251,7 +251,7 @@ class Stream:
         self.sha.update(data)
         self.got_audio = True
         self.lag_until = max(self.lag_until, time.monotonic() - 0.3)
-        self.lag_until += len(pcm) / self.p.rate / 1.25
+        self.lag_until += len(pcm) / self.p.rate / self.control.delays.stt_factor
         step = self.ear.a.size
         for i in range(0, len(pcm), step):
             if self.ear.push(pcm[i:i + step]):
@@ -434,7 +434,7 @@ async def admit(server, request: web.Request, service: str,
 
 
 async def listen(request: web.Request) -> web.StreamResponse:
-    server = request.app["server"]
+    server = request.app[wire.SERVER]
     request_id, refused = await admit(server, request, "stt", server.stt_limit)
     if refused is not None:
         return refused

@@ -65,7 +65,7 @@ ORDERED = {
 
 async def admit(request: web.Request, service: str) -> dict:
     """Key, ordered refusals, the body. Raises Refused."""
-    server = request.app["server"]
+    server = request.app[wire.SERVER]
     count = server.control.counters[service]
     count.requests += 1
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
@@ -288,9 +288,9 @@ class Sse:
             raise Ended
 
 
-async def begin(request: web.Request, fault: Fault | None) -> web.StreamResponse:
-    """Waits as long as the first token takes; headers come with it."""
-    delays = request.app["server"].control.delays
+async def ponder(request: web.Request, fault: Fault | None) -> None:
+    """Waits as long as the first token takes."""
+    delays = request.app[wire.SERVER].control.delays
     kind = fault.fault if fault else None
     if kind == "refuse":
         wire.abort(request)
@@ -298,6 +298,10 @@ async def begin(request: web.Request, fault: Fault | None) -> web.StreamResponse
     if kind == "mute":
         await wire.forever()
     await asyncio.sleep(delays.llm_first_ms / 1000 + (fault.seconds(3) if kind == "slow" else 0))
+
+
+async def begin(request: web.Request) -> web.StreamResponse:
+    delays = request.app[wire.SERVER].control.delays
     resp = web.StreamResponse(headers={
         "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache",
         "x-request-id": f"req_{uuid.uuid4().hex}", "openai-version": "2020-10-01",
@@ -394,15 +398,16 @@ class Chat:
 async def answer(request: web.Request, fault: Fault | None, stream, whole,
                  obfuscate: bool) -> web.StreamResponse:
     """Sends a stream (a coroutine on an Sse) or one JSON, and counts its end."""
-    server = request.app["server"]
+    server = request.app[wire.SERVER]
     count = server.control.counters["llm"]
     count.enter()
     done = False
     try:
-        resp = await begin(request, fault)
+        await ponder(request, fault)
         if stream is None:
             done = True
             return web.json_response(whole)
+        resp = await begin(request)
         sse = Sse(request, resp, fault, server.control.delays, obfuscate)
         try:
             await stream(sse)
@@ -420,7 +425,7 @@ async def answer(request: web.Request, fault: Fault | None, stream, whole,
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
-    server = request.app["server"]
+    server = request.app[wire.SERVER]
     try:
         body = await admit(request, "llm")
         tools = check_chat(body)
@@ -443,7 +448,7 @@ def model_entry(name: str) -> dict:
 
 async def models(request: web.Request) -> web.Response:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if scheme != "Bearer" or not request.app["server"].openai_key_ok(key):
+    if scheme != "Bearer" or not request.app[wire.SERVER].openai_key_ok(key):
         return ORDERED["401"]().response()
     name = request.match_info.get("name")
     if name is None:

@@ -175,7 +175,7 @@ class Response:
 
 
 async def responses(request: web.Request) -> web.StreamResponse:
-    server = request.app["server"]
+    server = request.app[wire.SERVER]
     try:
         body = await openai.admit(request, "llm")
         messages, tools = check(body)
@@ -222,7 +222,7 @@ def check_speech(body: dict) -> None:
 
 
 async def speech(request: web.Request) -> web.StreamResponse:
-    server = request.app["server"]
+    server = request.app[wire.SERVER]
     count, delays = server.control.counters["speech"], server.control.delays
     try:
         body = await openai.admit(request, "speech")

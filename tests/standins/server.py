@@ -8,7 +8,7 @@ import urllib.request
 
 from aiohttp import web
 
-from . import aura, deepgram, openai, phrases, responses
+from . import aura, deepgram, openai, phrases, responses, wire
 from .ear import Book, Ear
 from .faults import Control, Delays
 
@@ -67,7 +67,7 @@ class Server:
     def app(self) -> web.Application:
         # Handlers end when their client goes away: an abandoned reply costs nothing.
         app = web.Application(client_max_size=8 << 20)
-        app["server"] = self
+        app[wire.SERVER] = self
         app.add_routes([
             web.get("/v1/listen", deepgram.listen),
             web.get("/v1/speak", aura.speak_socket),

@@ -7,6 +7,8 @@ import struct
 
 from aiohttp import web
 
+SERVER = web.AppKey("server", object)
+
 
 def abort(request: web.Request) -> None:
     """Ends the connection with a reset: no close frame, no last chunk."""
