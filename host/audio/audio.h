@@ -160,6 +160,7 @@ void audio_arm_filler(struct audio *a, uint32_t utterance,
 struct audio_stats {
 	uint64_t received, late, lost, concealed, fec_used, resets;
 	uint64_t beats, sent, underruns; /* underrun: utterance open, queue dry */
+	uint64_t dropped;  /* reports (events, PCM) the loop was too slow for */
 	uint32_t jitter_ms;              /* present depth of the jitter buffer */
 };
 void audio_stats(const struct audio *a, struct audio_stats *out);
@@ -177,8 +178,8 @@ int audio_line_encode(struct audio_line **ret_line, const int16_t *pcm,
 		      size_t n);
 void audio_line_destroy(struct audio_line *l); /* NULL is fine */
 int audio_line_ms(const struct audio_line *l);
-/* The shipped line of that name ("apology", "goodbye", "filler",
- * "emergency") in that language ("en", "ur"; others fall back to "en"). Lives
+/* The shipped line of that name ("apology", "goodbye", "filler", "hold",
+ * "pardon", "emergency", "closed", "busy") in that language ("en", "ur"; others fall back to "en"). Lives
  * as long as the process. Its words in *ret_text. NULL if there is none. */
 const struct audio_line *audio_line_shipped(const char *language,
 					    const char *name,
