@@ -179,8 +179,9 @@ int audio_line_encode(struct audio_line **ret_line, const int16_t *pcm,
 void audio_line_destroy(struct audio_line *l); /* NULL is fine */
 int audio_line_ms(const struct audio_line *l);
 /* The shipped line of that name ("apology", "goodbye", "filler", "hold",
- * "pardon", "emergency", "closed", "busy") in that language ("en", "ur"; others fall back to "en"). Lives
- * as long as the process. Its words in *ret_text. NULL if there is none. */
+ * "pardon", "emergency", "closed", "busy") in that language ("en", "ur";
+ * others fall back to "en"). Lives as long as the process. Its words in
+ * *ret_text. NULL if there is none. */
 const struct audio_line *audio_line_shipped(const char *language,
 					    const char *name,
 					    const char **ret_text);

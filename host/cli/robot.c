@@ -42,11 +42,18 @@ static int64_t now_ms(const struct robot *r)
 	return clock_now_ms(loop_clock(r->loop)) - r->start_ms;
 }
 
+static double secs(const struct robot *r)
+{
+	int64_t ms = now_ms(r);
+
+	return (double)ms / 1000;
+}
+
 static void say(const struct robot *r, const char *who, const char *text)
 {
 	if (!r->cfg.show)
 		return;
-	printf("%6.1f s  %-8s %s\n", (double)now_ms(r) / 1000, who, text);
+	printf("%6.1f s  %-8s %s\n", secs(r), who, text);
 	fflush(stdout);
 }
 
