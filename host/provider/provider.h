@@ -113,7 +113,9 @@ int stt_open(struct stt **ret_stt, struct providers *p,
  * speech in it (for the stall detector). Kept (up to 5 s) until finalised, so
  * that the next provider hears it too. */
 void stt_push(struct stt *s, const int16_t *pcm, size_t n, bool voiced);
-/* Asks for what was heard so far, now (our VAD says the turn is over). */
+/* Asks for what was heard so far, now (our VAD says the turn is over). STT_END
+ * follows within a second whenever there were words, even from a provider
+ * that fell mute (its last guess counts then). */
 void stt_flush(struct stt *s);
 void stt_close(struct stt *s); /* NULL is fine */
 
@@ -152,11 +154,14 @@ struct llm_cfg {
 	int max_tokens;         /* 0: 400 */
 	double temperature;     /* below 0: not sent */
 	const cJSON *schema;    /* structured answer {name, schema}, NULL none */
-	int first_ms;           /* limit to the first delta of one try; 0: 2,000 */
-	int idle_ms;            /* between deltas; 0: 3,000 */
+	int first_ms;           /* limit to the first delta of one try; all
+				   tries together get a tenth more; 0: 2,000 */
+	int idle_ms;            /* between deltas; 0: 2,000 */
 };
-/* One retry before the first delta, then the next choice; never after text
- * was passed on. */
+/* One retry before the first delta, then the next choice; a slow first try
+ * (0.6 first_ms) gets a second beside it, the first delta wins; never after
+ * text or a tool call was passed on. Arguments of a LLM_TOOL are what the model
+ * wrote: parse them and refuse what does not fit. */
 int llm_start(struct llm **ret_llm, struct providers *p,
 	      const struct llm_cfg *cfg, llm_h *fn, void *arg);
 void llm_cancel(struct llm *l); /* NULL is fine; frees. After DONE or FAILED too. */
@@ -169,7 +174,7 @@ enum tts_event_type {
 	TTS_AUDIO,  /* pcm[n] at 24 kHz mono, of clause */
 	TTS_CLAUSE, /* all audio of clause has been passed on */
 	TTS_DONE,   /* all clauses */
-	TTS_FAILED, /* err, why: clauses from clause on were not spoken */
+	TTS_FAILED, /* err, why: clauses from clause on were not spoken whole */
 };
 
 struct tts_event {
@@ -185,7 +190,8 @@ typedef void (tts_h)(void *arg, const struct tts_event *e);
 struct tts_cfg {
 	const struct provider_choice *choices;
 	size_t n_choices;
-	int first_ms; /* limit to the first audio of a clause; 0: 1,500 */
+	int first_ms; /* limit to the first audio of a clause in one try; all
+			 its tries together get 1.6 times as long; 0: 1,500 */
 	int idle_ms;  /* 0: 2,000 */
 };
 /* A stream for one utterance; leases a socket when text comes. */
