@@ -85,6 +85,7 @@ void ws_end(struct ws *w, int err, int status, const char *reason)
 static void attempt(struct ws *w)
 {
 	w->state = WS_CONNECTING;
+	w->connected = false;
 	w->spoke = false;
 	if (w->i_addr + 1 < w->n_addrs)
 		timer_start(&w->attempt, ATTEMPT_MS);
@@ -111,6 +112,10 @@ static void attempt_over(void *arg)
 {
 	struct ws *w = arg;
 
+	if (w->state == WS_CLOSING) {
+		ws_lws_goodbye(w);
+		return;
+	}
 	if (w->wsi) {
 		ws_lws_drop(w);
 		w->i_addr++;
@@ -272,21 +277,44 @@ size_t ws_queued(const struct ws *w)
 
 /* ---- closing ----------------------------------------------------------------------- */
 
-void ws_close(struct ws *w, int code)
+static void say_goodbye(struct ws *w, int code)
 {
-	ON_LOOP();
-	if (!w || w->state == WS_ENDED || w->state == WS_CLOSING)
-		return;
-	bool polite = w->state == WS_OPEN && code;
-	w->ops = NULL;
 	timer_stop(&w->ping);
-	if (!polite) {
-		w->state = WS_ENDED;
-		ws_settle(w);
-		return;
-	}
 	w->state = WS_CLOSING;
 	w->close_code = code;
 	timer_start(&w->limit, GOODBYE_MS);
 	lws_callback_on_writable(w->wsi);
+}
+
+void ws_flushed(struct ws *w)
+{
+	timer_start(&w->attempt, 0);
+}
+
+void ws_give_up(struct ws *w, int err, int status, const char *reason)
+{
+	const struct ws_ops *ops = w->ops;
+
+	assert(w->state == WS_OPEN && w->busy);
+	w->ops = NULL;
+	drop_queue(w);
+	buf_free(&w->in);
+	say_goodbye(w, status);
+	ops->on_close(w->arg, err, status, reason);
+}
+
+void ws_close(struct ws *w, int code)
+{
+	ON_LOOP();
+	/* without ops it has said, or is saying, goodbye already */
+	if (!w || !w->ops)
+		return;
+	bool polite = w->state == WS_OPEN && code;
+	w->ops = NULL;
+	if (polite) {
+		say_goodbye(w, code);
+	} else {
+		w->state = WS_ENDED;
+		ws_settle(w);
+	}
 }

@@ -15,7 +15,8 @@ enum ws_state {
 	WS_CONNECTING, /* TCP, TLS or the handshake */
 	WS_REFUSED,    /* answered, but not with 101: its body is read */
 	WS_OPEN,
-	WS_CLOSING,    /* ws_close(): flushes, nobody is told */
+	WS_CLOSING,    /* ws_close(): flushes, nobody is told any more */
+	WS_LEAVING,    /* close frame sent, its answer awaited */
 	WS_ENDED,
 };
 
@@ -47,10 +48,12 @@ struct ws {
 	struct sockaddr_storage addrs[WS_MAX_ADDRS];
 	size_t n_addrs, i_addr;
 	struct timer limit;     /* to open, to close */
-	struct timer attempt;   /* one address's share of it */
+	struct timer attempt;   /* one address's share of it; steps to
+				 * take outside of lws's callbacks */
 
 	/* the connection */
 	struct lws *wsi;        /* NULL: none, or lws ends it by itself */
+	bool connected;         /* TCP is up */
 	bool spoke;             /* the server answered something */
 	struct buf answer;      /* headers that were asked for */
 	struct refusal *refusal;
@@ -80,6 +83,8 @@ struct ws_host {
 
 /* Starts connecting to addrs[i_addr]. */
 int ws_lws_connect(struct ws *w);
+/* Sends the close frame; the end comes as a lost connection. */
+void ws_lws_goodbye(struct ws *w);
 /* Drops the connection; lws calls us no more. */
 void ws_lws_drop(struct ws *w);
 
@@ -87,6 +92,10 @@ void ws_lws_drop(struct ws *w);
 void ws_opened(struct ws *w);
 void ws_attempt_failed(struct ws *w, int err, const char *reason);
 void ws_received(struct ws *w, const uint8_t *p, size_t n, bool text);
+/* The queue is empty and all of it written. */
+void ws_flushed(struct ws *w);
+/* Tells the owner the end and says goodbye to the server with status. */
+void ws_give_up(struct ws *w, int err, int status, const char *reason);
 void ws_end(struct ws *w, int err, int status, const char *reason);
 /* Frees w if it has ended and nobody is inside it. */
 void ws_settle(struct ws *w);
@@ -94,6 +103,8 @@ void ws_settle(struct ws *w);
 /* ws_refused.c: an answer other than 101. lws throws its body away, so this
  * reads on from the connection that lws gives up. */
 void refusal_begin(struct ws *w, struct lws *wsi, int status);
+/* A piece of the body that lws had already read. */
+void refusal_add(struct ws *w, const void *p, size_t n);
 /* lws has let go of the descriptor. */
 void refusal_take_over(struct ws *w);
 /* Tells the owner what has been read. */

@@ -104,7 +104,9 @@ static void readable(uv_poll_t *p, int status, int events)
 
 	(void)events;
 	while (status == 0 && !enough(f)) {
-		n = read_some(f, piece, sizeof piece);
+		size_t left = f->want - f->body.len;
+		n = read_some(f, piece, (int)(left < sizeof piece ?
+					      left : sizeof piece));
 		if (n <= 0)
 			break;
 		buf_add(&f->body, piece, (size_t)n);
@@ -129,6 +131,12 @@ static void read_header(struct refusal *f, struct lws *wsi)
 		f->chunked = strstr(text, "chunked") != NULL;
 }
 
+void refusal_add(struct ws *w, const void *p, size_t n)
+{
+	if (w->refusal)
+		buf_add(&w->refusal->body, p, n);
+}
+
 void refusal_begin(struct ws *w, struct lws *wsi, int status)
 {
 	struct refusal *f = calloc(1, sizeof *f);
@@ -145,12 +153,12 @@ void refusal_begin(struct ws *w, struct lws *wsi, int status)
 	f->ws = w;
 	f->poll.data = f;
 	read_header(f, wsi);
-	/* what came in one packet with the header is in lws's hands */
-	if (f->want && lws_http_client_read(wsi, &p, &n) >= 0 && n > 0) {
-		buf_add(&f->body, p, (size_t)n);
-		/* lws undid the chunking of it: that has to be enough */
-		if (f->chunked)
-			f->want = f->body.len;
+	/* what came in one packet with the header is in lws's hands; it comes
+	 * through refusal_add(), without chunking: that has to be enough */
+	if (f->want && lws_http_client_read(wsi, &p, &n) < 0)
+		f->want = f->body.len;
+	if (f->chunked && f->body.len) {
+		f->want = f->body.len;
 		f->chunked = false;
 	}
 	f->fd = fcntl(lws_get_socket_fd(wsi), F_DUPFD_CLOEXEC, 0);
