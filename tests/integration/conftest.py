@@ -1,7 +1,6 @@
 """Fixtures of the integration tests: servers that a test needs, started once."""
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from tests.standins.server import Standins
 
+from .caller import Caller
 from .servers import ROOT, Frontdesk, LiveKitServer, livekit_binary
 
 
@@ -33,9 +33,9 @@ def standins(standins_process):
 
 @pytest.fixture(scope="session")
 def livekit_server(tmp_path_factory):
-    """A LiveKit server of our own; LIVEKIT_SERVER names the binary."""
+    """A LiveKit server of our own; FRONTDESK_LIVEKIT_SERVER names the binary."""
     if not livekit_binary():
-        pytest.skip("no livekit-server: set LIVEKIT_SERVER to its path")
+        pytest.skip("no LiveKit server: set FRONTDESK_LIVEKIT_SERVER to its path")
     server = LiveKitServer(tmp_path_factory.mktemp("livekit")).start()
     yield server
     server.stop()
@@ -45,16 +45,18 @@ def livekit_server(tmp_path_factory):
 def own_livekit_server(tmp_path):
     """One that a test may restart or break."""
     if not livekit_binary():
-        pytest.skip("no livekit-server: set LIVEKIT_SERVER to its path")
+        pytest.skip("no LiveKit server: set FRONTDESK_LIVEKIT_SERVER to its path")
     server = LiveKitServer(tmp_path).start()
     yield server
     server.stop()
 
 
 def frontdesk_binary() -> Path:
-    """FRONTDESK names it; otherwise that of the preset FRONTDESK_PRESET (dev)."""
-    preset = os.environ.get("FRONTDESK_PRESET", "dev")
-    return Path(os.environ.get("FRONTDESK", ROOT / "build" / preset / "bin" / "frontdesk"))
+    """FRONTDESK_BINARY names it; otherwise the newest that a preset built."""
+    if "FRONTDESK_BINARY" in os.environ:
+        return Path(os.environ["FRONTDESK_BINARY"])
+    built = [ROOT / "build" / p / "bin" / "frontdesk" for p in ("release", "dev")]
+    return max(built, key=lambda b: b.stat().st_mtime if b.exists() else 0)
 
 
 @pytest.fixture(scope="session")
@@ -72,20 +74,26 @@ def providers(live_standins):
     live_standins.order(clear=True)
 
 
-@pytest.fixture
-def start_frontdesk(tmp_path, livekit_server, providers):
-    """Starts frontdesk jobs; what the test leaves running is stopped."""
+def _start(jobs: list, folder: Path, livekit, providers, flags, clinics=None,
+           agent="frontdesk-test", **env) -> Frontdesk:
     if not frontdesk_binary().exists():
         pytest.skip(f"{frontdesk_binary()} is not built")
+    folder = folder / f"job{len(jobs)}"
+    folder.mkdir()
+    job = Frontdesk(frontdesk_binary(), folder, livekit, providers,
+                    clinics or ROOT / "scripts" / "clinics", agent, **env).start(*flags)
+    jobs.append(job)
+    return job
+
+
+@pytest.fixture
+def start_frontdesk(request, tmp_path, providers):
+    """Starts frontdesk jobs; what the test leaves running is stopped."""
     jobs = []
 
-    def start(*flags, livekit=None, clinics=None, agent="frontdesk-test", **env):
-        folder = tmp_path / f"job{len(jobs)}"
-        folder.mkdir()
-        job = Frontdesk(frontdesk_binary(), folder, livekit or livekit_server, providers,
-                        clinics or ROOT / "scripts" / "clinics", agent, **env).start(*flags)
-        jobs.append(job)
-        return job
+    def start(*flags, livekit=None, **more):
+        server = livekit or request.getfixturevalue("livekit_server")
+        return _start(jobs, tmp_path, server, providers, flags, **more)
 
     yield start
     for job in jobs:
@@ -94,21 +102,39 @@ def start_frontdesk(tmp_path, livekit_server, providers):
         print(f"---- {job.log}\n{job.text()[-8000:]}")
 
 
+@pytest.fixture(scope="session")
+def session_job(tmp_path_factory, livekit_server, live_standins):
+    jobs = []
+    job = _start(jobs, tmp_path_factory.mktemp("frontdesk"), livekit_server, live_standins, ())
+    job.wait_for("job.registered", 15)
+    yield job
+    code = job.stop(15)
+    assert code == 0, f"the job that served all calls ended with {code}"
+
+
 @pytest.fixture
-async def frontdesk_job(start_frontdesk, livekit_server):
-    """A running job that has registered its worker."""
-    job = start_frontdesk()
-    await registered(job, livekit_server)
-    return job
+def frontdesk_job(session_job, providers):
+    """The job that the tests share; its log of this test is shown on failure."""
+    assert session_job.alive(), f"the job died earlier:\n{session_job.text()[-4000:]}"
+    before = len(session_job.text())
+    yield session_job
+    print(f"---- {session_job.log}\n{session_job.text()[before:][-12000:]}")
+    assert session_job.alive(), "the job died in this test"
 
 
-async def registered(job, livekit, seconds: float = 10) -> None:
-    """Until the server has one more worker for the job's agent than before."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < deadline:
-        if not job.alive():
-            raise AssertionError(f"the job ended with {job.child.returncode}:\n{job.text()}")
-        if f'"agentName": "{job.agent}"' in livekit.text() and "registered" in job.text():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"no worker after {seconds} s:\n{job.text()}")
+@pytest.fixture
+async def call(frontdesk_job, livekit_server):
+    """call() makes a caller who has asked for the agent; all leave at the end."""
+    callers = []
+
+    async def make(kind=Caller, join=True, **more):
+        more.setdefault("metadata", '{"clinic":"bright-smile"}')
+        caller = kind(more.pop("livekit", livekit_server),
+                      more.pop("agent", frontdesk_job.agent), **more)
+        callers.append(caller)
+        return await caller.join() if join else caller
+
+    yield make
+    for caller in callers:
+        print(f"---- {caller.identity} in {caller.room_name}: {caller.summary()}")
+        await caller.leave()

@@ -4,12 +4,13 @@ Each takes free ports, keeps its log in a file, and is stopped by its own id.
 """
 from __future__ import annotations
 
-import json
+import asyncio
+import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -42,8 +43,10 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
 
 
 def livekit_binary() -> str | None:
-    named = os.environ.get("LIVEKIT_SERVER")
-    return named if named else shutil.which("livekit-server")
+    """The one tests/run made, or any that is installed."""
+    cached = ROOT / ".cache" / "bin" / "livekit-server"
+    named = os.environ.get("FRONTDESK_LIVEKIT_SERVER")
+    return named or (str(cached) if cached.exists() else shutil.which("livekit-server"))
 
 
 class Process:
@@ -133,17 +136,15 @@ class Frontdesk(Process):
         self.spawn([str(self.binary), "job", "--clinics", str(self.clinics), *flags], self.env)
         return self
 
-    def events(self, name: str | None = None) -> list[dict]:
-        """Log lines that are JSON objects, those of one event if named."""
-        out = []
-        for line in self.text().splitlines():
-            try:
-                e = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(e, dict) and (name is None or name in (e.get("event"), e.get("message"))):
-                out.append(e)
-        return out
+    def wait_for(self, event: str, seconds: float, times: int = 1) -> None:
+        """Until the log has that event so many times."""
+        deadline = time.monotonic() + seconds
+        while self.text().count(event) < times:
+            if not self.alive():
+                raise AssertionError(f"the job ended with {self.child.returncode}:\n{self.text()}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {event} in {seconds} s:\n{self.text()[-4000:]}")
+            time.sleep(0.02)
 
     def rss_kib(self) -> int:
         for line in open(f"/proc/{self.child.pid}/status"):
@@ -151,18 +152,66 @@ class Frontdesk(Process):
                 return int(line.split()[1])
         return 0
 
-
-def kill_socket(pid: int, port: int) -> int:
-    """Resets TCP connections of a process to a port (ss -K); how many."""
-    out = subprocess.run(["ss", "-tnpH", "state", "established", f"dport = :{port}"],
-                         capture_output=True, text=True).stdout
-    hit = [line for line in out.splitlines() if f"pid={pid}," in line]
-    for line in hit:
-        source = line.split()[2].rsplit(":", 1)[1]
-        subprocess.run(["ss", "-K", f"sport = :{source}", f"dport = :{port}"],
-                       capture_output=True)
-    return len(hit)
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.child.pid}/fd"))
 
 
-def terminate(process: Process) -> None:
-    process.signal(signal.SIGTERM)
+class Proxy:
+    """A TCP proxy before the LiveKit server, to cut one kind of connection:
+    "/agent" is the worker's socket, "/rtc" a room's signalling."""
+
+    def __init__(self, server: LiveKitServer):
+        self.server = server
+        self.key, self.secret = server.key, server.secret
+        self.loop = asyncio.new_event_loop()
+        self.open: list[tuple[str, list]] = []  # path, both writers
+        self.refusing = ""                      # path that is turned away
+        self.seen: list[str] = []
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        self.listener = self._call(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port = self.listener.sockets[0].getsockname()[1]
+        self.url, self.http = f"ws://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.port}"
+
+    def _call(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(5)
+
+    async def _serve(self, reader, writer) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n")
+            path = head.split(b" ")[1].decode()
+            self.seen.append(path.split("?")[0])
+            if self.refusing and path.startswith(self.refusing):
+                writer.close()
+                return
+            back, forth = await asyncio.open_connection("127.0.0.1", self.server.port)
+        except (OSError, IndexError, asyncio.IncompleteReadError):
+            writer.close()
+            return
+        entry = (path, [writer, forth])
+        self.open.append(entry)
+        forth.write(head)
+        await asyncio.gather(self._pump(reader, forth), self._pump(back, writer))
+        self.open.remove(entry)
+
+    @staticmethod
+    async def _pump(source, sink) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+    async def _cut(self, path: str) -> int:
+        hit = [writers for p, writers in self.open if p.startswith(path)]
+        for writers in hit:
+            for w in writers:
+                w.transport.abort()
+        return len(hit)
+
+    def cut(self, path: str) -> int:
+        """Resets the connections of that path; how many there were."""
+        return self._call(self._cut(path))
+
+    def stop(self) -> None:
+        self._call(self._cut("/"))
+        self.loop.call_soon_threadsafe(self.loop.stop)

@@ -102,7 +102,8 @@ class Tone(aiortc.MediaStreamTrack):
         await asyncio.sleep(max(0, self.began + self.at / 48000 - loop.time()))
         t = (np.arange(960) + self.at) / 48000
         pcm = (8000 * np.sin(2 * np.pi * TONE_HZ * t)).astype(np.int16)
-        frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), "s16", "mono")
+        frame = av.AudioFrame(format="s16", layout="mono", samples=960)
+        frame.planes[0].update(pcm.tobytes())
         frame.sample_rate = 48000
         frame.pts = self.at
         frame.time_base = fractions.Fraction(1, 48000)

@@ -95,7 +95,7 @@ async def admit(request: web.Request, service: str) -> dict:
 def check_model(model) -> None:
     if not isinstance(model, str):
         raise Refused("you must provide a model parameter", "model")
-    if model in RETIRED or model not in MODELS:
+    if model in RETIRED or not (model in MODELS or model.startswith("gpt-")):
         raise Refused(f"The model `{model}` does not exist or you do not have access to it.",
                       "model", 404, "model_not_found")
 

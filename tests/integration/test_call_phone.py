@@ -1,0 +1,69 @@
+"""Calls from a phone: the SIP bridge's rules, keys and hanging up."""
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from livekit import rtc
+
+from .heard import alike
+from .sip_bridge import SipBridge
+
+
+@pytest.mark.parametrize("answer_after", [0.05, 0.4, 1.2])
+async def test_the_first_word_of_the_greeting_is_not_lost(call, answer_after):
+    phone = await call(SipBridge, answer_after=answer_after)
+    await phone.until(phone.answered.is_set, 8, "the answer")
+    await phone.greeted()
+    assert phone.lost_sound() < 0.05, "the agent spoke to a ringing phone"
+    greeting = phone.transcripts.of(phone.agent.identity)[0].text
+    heard = phone.hears.letters()
+    first = greeting.split()[0].lower().strip(",.!")
+    assert heard.replace(" ", "").startswith(first), (greeting, heard)
+    assert alike(heard, greeting) > 0.9
+    assert phone.hears.first_after(0) - phone.answered_at < 2.0
+
+
+async def test_a_phone_call_is_a_conversation(call):
+    phone = await call(SipBridge)
+    await phone.greeted()
+    said = await phone.say("hours", wait_quiet=True)
+    await phone.hears_words("eight to five", said.end, 8)
+    await phone.reads_self("what are your opening hours", 3)
+
+
+async def test_the_phone_hangs_up(call, frontdesk_job):
+    phone = await call(SipBridge)
+    await phone.greeted()
+    ended = frontdesk_job.text().count("call.ended")
+    await phone.hang_up()
+    frontdesk_job.wait_for("call.ended", 3, ended + 1)
+
+
+@pytest.mark.parametrize("reason", ["USER_REJECTED", "USER_UNAVAILABLE", "SIP_TRUNK_FAILURE"])
+async def test_the_network_ends_the_call(call, frontdesk_job, reason):
+    phone = await call(SipBridge)
+    await phone.greeted()
+    ended = frontdesk_job.text().count("call.ended")
+    await phone.hang_up(getattr(rtc.DisconnectReason, reason))
+    # Some reasons may be waited upon for a return; not for ever.
+    await asyncio.to_thread(frontdesk_job.wait_for, "call.ended", 25, ended + 1)
+
+
+async def test_goodbye_hangs_up_the_phone(call):
+    """Leaving the room alone would leave the phone in silence."""
+    phone = await call(SipBridge)
+    await phone.greeted()
+    said = await phone.say("bye")
+    await phone.hears_words("goodbye", said.end, 8)
+    await phone.until(lambda: phone.disconnected is not None or phone.end_calls, 10,
+                      "the phone leg to be ended")
+
+
+async def test_keys_are_no_trouble(call):
+    phone = await call(SipBridge)
+    await phone.greeted()
+    await phone.press("12#")
+    await phone.quiet()
+    said = await phone.say("hours", wait_quiet=True)
+    await phone.hears_words("eight to five", said.end, 10)
