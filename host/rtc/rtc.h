@@ -29,9 +29,11 @@ enum rtc_state {
 	RTC_NEW,
 	RTC_CONNECTING,
 	RTC_CONNECTED,    /* SRTP keys are in: audio may be sent */
-	RTC_DISCONNECTED, /* no consent answer for 5 s; may come back */
-	RTC_FAILED,       /* ICE failed or DTLS refused */
-	RTC_CLOSED,
+	RTC_DISCONNECTED, /* nothing authentic was heard for 5 s; may come back */
+	RTC_FAILED,       /* no path, nothing heard for 30 s, or refused; an
+			   * offer with restart_ice may bring it back unless
+			   * DTLS or an answer was refused */
+	RTC_CLOSED,       /* the other side ended DTLS */
 };
 
 enum rtc_channel { RTC_RELIABLE, RTC_LOSSY };
@@ -85,9 +87,10 @@ int rtc_peer_create(struct rtc_peer **ret_peer, struct loop *l,
 /* [loop] No callback of any thread runs after this returns. NULL is fine. */
 void rtc_peer_close(struct rtc_peer *p);
 
-/* [loop] Who hears the RTP of the sections whose mid is given in rtc_listen():
+/* [loop] Who hears the RTP of all receive sections (rtc_rtp.mid tells which):
  * fn runs on the media thread. Replaces the one before; NULL fn stops. Waits
- * for the media thread. */
+ * for the media thread. A packet whose section no answer names yet is held up
+ * to 500 ms, then comes with mid "". */
 void rtc_on_rtp(struct rtc_peer *p, rtc_rtp_h *fn, void *arg);
 
 /* [loop] Makes an offer with all sections so far: the first one carries host

@@ -143,13 +143,15 @@ int seal_rtcp(struct seal *s, uint8_t *p, size_t n)
 int seal_open_rtp(struct seal *s, uint8_t *p, size_t n)
 {
 	int len = (int)n;
+	srtp_err_status_t st = srtp_unprotect(s->in, p, &len);
 
-	return opened(srtp_unprotect(s->in, p, &len), len);
+	return opened(st, len);
 }
 
 int seal_open_rtcp(struct seal *s, uint8_t *p, size_t n)
 {
 	int len = (int)n;
+	srtp_err_status_t st = srtp_unprotect_rtcp(s->in, p, &len);
 
-	return opened(srtp_unprotect_rtcp(s->in, p, &len), len);
+	return opened(st, len);
 }

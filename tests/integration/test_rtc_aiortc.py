@@ -277,7 +277,7 @@ async def test_lost_packets_are_sent_again_when_asked_for():
         ssrc, stream = next(iter(receiver._RTCRtpReceiver__remote_streams.items()))
         seq = stream.max_seq
         nack = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=1, media_ssrc=ssrc,
-                               lost=[seq - 5, seq - 3, (seq - 500) & 0xffff])
+                               lost=[(seq - 500) & 0xffff, seq - 5, seq - 3])
         await receiver.transport._send_rtp(bytes(nack))
         after = len(probe.seen)
         stats = await probe.wait(lambda e: e["type"] == "stats" and
@@ -297,6 +297,31 @@ async def test_reports_tell_round_trip_and_what_was_received():
         assert inbound and inbound[0].packetsLost == 0
         outbound = [s for s in seen.values() if s.type == "remote-outbound-rtp"]
         assert outbound and outbound[0].packetsSent > 0
+    finally:
+        await other.pc.close()
+        assert await probe.stop() == 0
+
+
+async def test_later_offers_keep_what_must_stay_and_a_restart_changes_the_rest():
+    probe, other = await connect()
+    try:
+        first = await probe.wait(lambda e: e["type"] == "offer")
+        after = len(probe.seen)
+        probe.tell(type="add", audio=1)
+        probe.tell(type="offer", restart=False)
+        again = await probe.wait(lambda e: e["type"] == "offer", 5, after)
+        assert again["id"] == 2
+        assert again["sdp"].count("m=audio") == 3
+
+        def value(offer, name):
+            return next(x for x in offer["sdp"].split("\r\n") if
+                        x.startswith(f"a={name}:"))
+        assert value(first, "ice-ufrag") == value(again, "ice-ufrag")
+        after = len(probe.seen)
+        probe.tell(type="offer", restart=True)
+        third = await probe.wait(lambda e: e["type"] == "offer", 5, after)
+        assert value(first, "ice-ufrag") != value(third, "ice-ufrag")
+        assert value(first, "fingerprint") == value(third, "fingerprint")
     finally:
         await other.pc.close()
         assert await probe.stop() == 0
