@@ -10,6 +10,7 @@
 
 #include "unit.h"
 
+#include <errno.h>
 #include <math.h>
 
 #include <opus/opus.h>
@@ -29,7 +30,11 @@ struct audio_vad {
 
 int audio_vad_create(struct audio_vad **ret_vad)
 {
-	*ret_vad = calloc(1, sizeof **ret_vad);
+	struct audio_vad *v = calloc(1, sizeof *v);
+
+	if (!v)
+		return -ENOMEM;
+	*ret_vad = v;
 	return 0;
 }
 
