@@ -17,3 +17,7 @@ set_source_files_properties(${proto_out}/livekit.pb-c.c PROPERTIES
 	COMPILE_OPTIONS "-w")
 target_include_directories(fd_livekit SYSTEM PUBLIC
 	${PROJECT_BINARY_DIR}/generated)
+
+# gzip, for the join request in the query
+pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
+target_link_libraries(fd_livekit PUBLIC PkgConfig::ZLIB)

@@ -38,6 +38,7 @@ struct room_media {
 	enum rtc_state state;
 	char *cid, *stream_id;    /* fresh for each publication */
 	char *first_offer;        /* for the join request; NULL until made */
+	bool trickle_first;       /* its candidates had to be left out */
 	char *offer, *answer;     /* the last pair, for the sync state */
 	uint32_t offer_id, answer_id;
 	bool waiting;             /* an offer is outstanding */
@@ -170,6 +171,8 @@ void room_media_on_answer(struct room *r, const Livekit__SessionDescription *a);
 void room_media_on_requirement(struct room *r,
 			  const Livekit__MediaSectionsRequirement *need);
 void room_media_on_candidate(struct room *r, const Livekit__TrickleRequest *t);
+/* We are in: candidates that the join request had no room for. */
+void room_media_joined(struct room *r);
 void room_media_resumed(struct room *r);
 bool room_media_healthy(const struct room *r);
 void room_media_add_relays(struct room *r, Livekit__ICEServer *const *s, size_t n);

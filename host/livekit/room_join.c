@@ -3,6 +3,7 @@
  * offer, or the request to resume) and what we repeat after a resume. On the
  * loop.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,20 @@ static void add_track(const struct room *r, Livekit__AddTrackRequest *t,
 	t->audio_features = no_dtx;
 }
 
+static char *without_candidates(const char *sdp)
+{
+	struct buf b = { 0 };
+
+	while (*sdp) {
+		size_t n = strcspn(sdp, "\n");
+		n += sdp[n] == '\n';
+		if (strncmp(sdp, "a=candidate:", 12) != 0)
+			buf_add(&b, sdp, n);
+		sdp += n;
+	}
+	return buf_take(&b);
+}
+
 int join_open(struct room *r, bool reconnect, const struct signal_ops *ops)
 {
 	Livekit__ClientInfo ci = LIVEKIT__CLIENT_INFO__INIT;
@@ -89,8 +104,17 @@ int join_open(struct room *r, bool reconnect, const struct signal_ops *ops)
 		req.n_add_track_requests = r->track_name ? 1 : 0;
 		req.add_track_requests = tracks;
 	}
-	return signal_open(&r->sig, r->loop, r->urls[r->url_at], r->token, &req,
-			   ops, r);
+	int err = signal_open(&r->sig, r->loop, r->urls[r->url_at], r->token,
+			      &req, ops, r);
+	if (err != -EMSGSIZE || reconnect)
+		return err;
+	/* many addresses here: they follow by trickle, once we are in */
+	offer.sdp = without_candidates(r->m.first_offer);
+	r->m.trickle_first = true;
+	err = signal_open(&r->sig, r->loop, r->urls[r->url_at], r->token, &req,
+			  ops, r);
+	free(offer.sdp);
+	return err;
 }
 
 /* The ids our peer gave its channels: odd as DTLS server, which it is unless

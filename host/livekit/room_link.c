@@ -259,6 +259,7 @@ void link_joined(struct room *r, const Livekit__JoinResponse *join)
 		next_attempt(r);
 		return;
 	}
+	room_media_joined(r);
 	room_media_add_relays(r, join->ice_servers, join->n_ice_servers);
 	participants_reset(&r->who, join->other_participants,
 			   join->n_other_participants);

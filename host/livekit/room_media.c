@@ -262,6 +262,20 @@ static void on_candidate(void *arg, const char *candidate)
 	buf_free(&init);
 }
 
+void room_media_joined(struct room *r)
+{
+	const char *at = r->m.trickle_first ? r->m.first_offer : NULL;
+
+	r->m.trickle_first = false;
+	while (at && (at = strstr(at, "a=candidate:"))) {
+		char *line = str_printf("%.*s", (int)strcspn(at + 2, "\r\n"),
+					at + 2);
+		on_candidate(r, line);
+		free(line);
+		at += 2;
+	}
+}
+
 void room_media_add_relays(struct room *r, Livekit__ICEServer *const *s, size_t n)
 {
 	struct rtc_turn list[MAX_RELAYS];
@@ -358,7 +372,7 @@ void room_media_stop(struct room *r)
 	rtc_peer_close(m->peer);
 	m->peer = NULL;
 	m->state = RTC_CLOSED;
-	m->waiting = m->again = m->again_restart = false;
+	m->waiting = m->again = m->again_restart = m->trickle_first = false;
 	m->offer_id = m->answer_id = 0;
 	m->unmet_videos = 0;
 	m->offered_ms = 0;

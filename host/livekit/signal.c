@@ -14,6 +14,9 @@
 
 /* A cluster makes up to three attempts of its own to start a session. */
 #define FIRST_MESSAGE_MS 12000
+/* libwebsockets writes the request line into 2048 bytes, and some proxies
+ * take no more either. */
+#define MAX_URL 1950
 
 struct signalling {
 	struct loop *loop;
@@ -148,25 +151,15 @@ static void on_close(void *arg, int err, int status, const char *reason)
 	ended(arg, err, status, reason ? reason : "");
 }
 
-/* join_request: base64url with padding of the wrapped request. Not gzip'd:
- * about 3 kB, which every proxy takes. */
 static int join_url(struct buf *out, const char *base,
 		    const Livekit__JoinRequest *req)
 {
-	Livekit__WrappedJoinRequest wrapped = LIVEKIT__WRAPPED_JOIN_REQUEST__INIT;
-	struct buf inner = { 0 }, outer = { 0 };
-
 	int r = address_ws(out, base, "/rtc/v1?join_request=");
+
 	if (r < 0)
 		return r;
-	proto_pack(&inner, req);
-	wrapped.join_request.data = inner.p;
-	wrapped.join_request.len = inner.len;
-	proto_pack(&outer, &wrapped);
-	base64url_add(out, outer.p, outer.len, true);
-	buf_free(&outer);
-	buf_free(&inner);
-	return 0;
+	signal_wrap(out, req);
+	return out->len > MAX_URL ? -EMSGSIZE : 0;
 }
 
 int signal_open(struct signalling **ret_sig, struct loop *l, const char *base,

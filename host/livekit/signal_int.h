@@ -19,7 +19,11 @@ struct signal_ops {
 	void (*on_close)(void *arg, int err, int status, const char *why);
 };
 
-/* Connects to base's /rtc/v1 with the request; both are used up here. */
+/* Appends the request as the value of join_request. */
+void signal_wrap(struct buf *out, const Livekit__JoinRequest *req);
+
+/* Connects to base's /rtc/v1 with the request; both are used up here.
+ * -EMSGSIZE when it does not fit a query: leave candidates out then. */
 int signal_open(struct signalling **ret_sig, struct loop *l, const char *base,
 		const char *token, const Livekit__JoinRequest *req,
 		const struct signal_ops *ops, void *arg);
