@@ -13,14 +13,14 @@ from .server import Server
 
 
 async def serve(a: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for s in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(s, stop.set)
     server = Server(a.ear, a.voice, a.fast, a.deepgram_key, a.openai_key)
     if a.phrases and server.book:
         server.book.add([line.strip() for line in open(a.phrases) if line.strip()])
     await server.start(a.port, a.host)
     print(json.dumps(server.addresses()), flush=True)
-    stop = asyncio.Event()
-    for s in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(s, stop.set)
     await stop.wait()
     await server.stop()
 

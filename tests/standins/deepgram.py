@@ -285,7 +285,7 @@ class Stream:
 
     def _progress(self, now: float) -> None:
         words = self.ear.words[self.committed:]
-        if now - self.window > 3.2 and len(words) > 1:
+        if self.ear.steady and now - self.window > 3.2 and len(words) > 1:
             self.results(words[:-1], True, False)
             self.committed += len(words) - 1
         elif self.p.flags["interim_results"]:

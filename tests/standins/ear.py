@@ -137,6 +137,8 @@ class Alignment:
 class Ear:
     """Feed PCM, read .words, .voiced and the times; all times in audio time."""
 
+    steady = True  # words once given are not revised
+
     def __init__(self, book: Book, rate: int):
         self.book, self.rate, self.a = book, rate, analyser(rate)
         self.rest = np.zeros(0, np.float32)

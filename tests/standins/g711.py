@@ -22,7 +22,7 @@ def _encoder(decoded: np.ndarray) -> np.ndarray:
     order = np.argsort(decoded, kind="stable")
     levels = decoded[order].astype(np.int32)
     middle = (levels[:-1] + levels[1:]) / 2
-    return order[np.searchsorted(middle, np.arange(-32768, 32768))].astype(np.uint8)
+    return order[np.searchsorted(middle, np.arange(-32768, 32768), "right")].astype(np.uint8)
 
 
 DECODE = {"mulaw": _ulaw_decode(), "alaw": _alaw_decode()}

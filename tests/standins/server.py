@@ -34,6 +34,9 @@ class Server:
         self.deepgram_key, self.openai_key = deepgram_key, openai_key
         self.stt_limit, self.tts_limit, self.flush_limit = 150, 45, 20
         self.book = book() if ear == "marked" else None
+        if ear == "real":
+            from . import whisper
+            whisper.warm()
         self.runner: web.AppRunner | None = None
         self.port = 0
 
@@ -97,8 +100,8 @@ class Server:
 
     def addresses(self) -> dict:
         at = f"127.0.0.1:{self.port}"
-        return {"port": self.port, "deepgram_url": f"ws://{at}", "deepgram_http": f"http://{at}",
-                "openai_base_url": f"http://{at}/v1", "control": f"http://{at}/control"}
+        return {"port": self.port, "deepgram": f"ws://{at}", "openai": f"http://{at}/v1",
+                "control": f"http://{at}/control"}
 
 
 class Standins:
@@ -112,7 +115,10 @@ class Standins:
     def start(self) -> "Standins":
         self.thread.start()
         asyncio.run_coroutine_threadsafe(self.server.start(), self.loop).result(30)
-        self.__dict__.update(self.server.addresses())
+        at = self.server.addresses()
+        self.deepgram_url, self.openai_base_url, self.control = (
+            at["deepgram"], at["openai"], at["control"])
+        self.deepgram_http = self.deepgram_url.replace("ws:", "http:")
         return self
 
     def stop(self) -> None:

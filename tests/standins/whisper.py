@@ -1,8 +1,8 @@
 """The real ear: faster-whisper behind the same door as ear.Ear.
 
-An utterance is cut by energy and heard as a whole when it ends (settle), in a
-worker thread that all streams share; so there are no interim words. Slow, and
-nearly always right; for demonstrations and a few tests.
+An utterance is cut by energy. What there is of it is transcribed every second
+and at each pause, in a worker thread that all streams share; a run takes about
+half a second. Nearly always right; for demonstrations and a few tests.
 """
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def _model():
     return WhisperModel(at, device="cpu", compute_type="int8", cpu_threads=1)
 
 
+def warm() -> None:
+    """Loads the model before the first caller waits for it."""
+    _thread.submit(_model)
+
+
 def _transcribe(pcm: np.ndarray, offset: float) -> list[Heard]:
     found, _ = _model().transcribe(pcm.astype(np.float32) / 32768, language="en", beam_size=1,
                                    word_timestamps=True, condition_on_previous_text=False)
@@ -43,7 +48,9 @@ def _transcribe(pcm: np.ndarray, offset: float) -> list[Heard]:
 
 
 class WhisperEar:
-    LEAD_S = 0.3  # kept from before the voice began
+    LEAD_S = 0.3   # kept from before the voice began
+    EVERY_S = 0.9  # of new speech, before the next run
+    steady = False  # later runs may change earlier words
 
     def __init__(self, rate: int):
         self.rate, self.a = rate, analyser(rate)
@@ -52,9 +59,13 @@ class WhisperEar:
         self.time, self.last_voice, self.run = 0.0, -9.0, 0
         self.floor_db, self.voiced, self.open = -70.0, False, False
         self.words: list[Heard] = []
+        self.heard_to = 0.0   # end of the audio that words were made from
+        self.utterance = 0
+        self.task: asyncio.Task | None = None
 
     def reset(self) -> None:
         self.words, self.kept, self.open = [], [], False
+        self.utterance += 1
 
     def push(self, pcm: np.ndarray) -> int:
         x = np.concatenate([self.rest, pcm])
@@ -72,15 +83,31 @@ class WhisperEar:
         self.voiced = level > max(-52.0, self.floor_db + 9)
         self.run = self.run + 1 if self.voiced else 0
         if self.voiced:
+            if not self.open:
+                self.heard_to = self.time
             self.last_voice, self.open = self.time, True
         self.kept.append(x)
         if not self.open:
             self.kept = self.kept[-int(self.LEAD_S / STEP):]
+            return
+        pause = self.time - self.last_voice >= 0.12 and self.heard_to < self.last_voice
+        if (pause or self.time - self.heard_to >= self.EVERY_S) and self.task is None:
+            self.task = asyncio.ensure_future(self._hear())
+
+    async def _hear(self) -> None:
+        utterance, end = self.utterance, self.time
+        try:
+            pcm = phrases.resample(np.concatenate(self.kept), self.rate, 16000)
+            loop = asyncio.get_running_loop()
+            words = await loop.run_in_executor(_thread, _transcribe, pcm, end - len(pcm) / 16000)
+            if utterance == self.utterance:
+                self.words, self.heard_to = words, end
+        finally:
+            self.task = None
 
     async def settle(self) -> None:
-        if not self.open:
-            return
-        pcm = phrases.resample(np.concatenate(self.kept), self.rate, 16000)
-        offset = self.time - len(pcm) / 16000
-        loop = asyncio.get_running_loop()
-        self.words = await loop.run_in_executor(_thread, _transcribe, pcm, offset)
+        """Until the words are those of all the speech there was."""
+        if self.task:
+            await self.task
+        if self.open and self.heard_to < self.last_voice:
+            await self._hear()
