@@ -20,6 +20,11 @@ static const struct {
 	{ ERR_CONFIG, "ERR_CONFIG", "configuration missing or wrong" },
 	{ ERR_FULL, "ERR_FULL", "no capacity left" },
 	{ ERR_GONE, "ERR_GONE", "already over" },
+	/* libuv's codes for names, which are no errno */
+	{ -3001, "EAI_AGAIN", "name server did not answer" },
+	{ -3003, "EAI_CANCELED", "name look-up cancelled" },
+	{ -3007, "EAI_NODATA", "name has no address" },
+	{ -3008, "EAI_NONAME", "name not known" },
 };
 
 const char *err_name(int r)
