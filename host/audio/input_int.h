@@ -4,15 +4,24 @@
 
 #include "audio/audio.h"
 
-struct input {
+/* Two looks at the same sound, half a window apart. */
+enum { INPUT_LOOKS = 2 };
+
+struct look {
 	struct audio_vad *vad;
+	size_t n;               /* samples in window */
+	float prob;             /* of the latest window */
+	bool voiced;            /* ... with hysteresis */
+	float window[AUDIO_VAD_WINDOW];
+};
+
+struct input {
+	struct look looks[INPUT_LOOKS];
 	float on, off;          /* thresholds */
 	int on_ms, off_ms;
-	size_t n;               /* samples in window */
-	float window[AUDIO_VAD_WINDOW];
 
-	float prob;             /* of the latest window */
-	bool voiced;            /* the latest window, with hysteresis */
+	float prob;             /* the higher one of the latest windows */
+	bool voiced;            /* either look says so */
 	int run_ms;             /* voiced so far in this run, 0: no run */
 	int quiet_ms;           /* unvoiced since the last voiced window */
 	bool speech;            /* between SPEECH_ON and SPEECH_OFF */
