@@ -11,7 +11,8 @@
 #include "cli/wav.h"
 
 enum { AGENT_QUIET_MS = 700, LAST_WORDS_MS = 6000, STEP_MS = 50,
-       SPEECH_OFF_MS = 200, SAID_BY_US_MAX = 2 * 1800 * AUDIO_IN_HZ };
+       SOUND_RMS = 150, SOUND_OFF_MS = 400,
+       SAID_BY_US_MAX = 2 * 1800 * AUDIO_IN_HZ };
 
 struct robot {
 	struct loop *loop;
@@ -29,6 +30,8 @@ struct robot {
 	int64_t ours_end_ms;    /* our last speech ended; -1 while or before */
 	int64_t ours_start_ms;
 	int64_t agent_start_ms;
+	int64_t agent_sound_ms; /* when its last sounding frame was heard */
+	int frames_sounding;
 	bool agent_speaks, we_speak, waits_reply, over_agent;
 	size_t next;
 	bool over;
@@ -90,19 +93,6 @@ static void record_ours(struct robot *r, const struct robot_speech *s)
 	audio_resampler_destroy(rs);
 }
 
-static void on_pcm(void *arg, const int16_t *pcm, size_t n, int64_t at_us,
-		   float voice)
-{
-	struct robot *r = arg;
-
-	(void)at_us;
-	(void)voice;
-	if (!r->cfg.record || !room_for(r, r->n_right + n))
-		return;
-	memcpy(r->right + r->n_right, pcm, n * sizeof *pcm);
-	r->n_right += n;
-}
-
 /* ---- the end ------------------------------------------------------------------ */
 
 static void media_on(void *arg)
@@ -133,12 +123,7 @@ static void robot_free(struct robot *r)
 static void on_gone(void *arg)
 {
 	struct robot *r = arg;
-	struct audio_stats st;
 
-	audio_stats(r->audio, &st);
-	r->res.lost = st.lost;
-	r->res.concealed = st.concealed;
-	room_stats(r->room, &r->res.link);
 	if (r->cfg.record && r->n_right &&
 	    wav_write_stereo(r->cfg.record, AUDIO_IN_HZ, r->left, r->right,
 			     r->n_right) < 0)
@@ -151,8 +136,15 @@ static void end(struct robot *r, const char *why)
 {
 	if (r->over)
 		return;
+	struct audio_stats st;
+
 	r->over = true;
 	r->res.why = why;
+	audio_stats(r->audio, &st);
+	r->res.lost = st.lost;
+	r->res.concealed = st.concealed;
+	if (r->room)
+		room_stats(r->room, &r->res.link);
 	timer_stop(&r->step);
 	timer_stop(&r->limit);
 	if (r->room)
@@ -212,11 +204,8 @@ static void on_step(void *arg)
 		end(r, NULL);
 }
 
-static void agent_began(struct robot *r, const struct audio_event *e)
+static void agent_began(struct robot *r, int64_t now)
 {
-	int64_t now = now_ms(r);
-
-	(void)e;
 	r->agent_speaks = true;
 	r->agent_start_ms = now;
 	if (!r->res.greeted) {
@@ -233,13 +222,51 @@ static void agent_began(struct robot *r, const struct audio_event *e)
 static void agent_stopped(struct robot *r)
 {
 	r->agent_speaks = false;
-	r->agent_quiet_ms = now_ms(r);
+	r->agent_quiet_ms = r->agent_sound_ms;
 	if (r->over_agent && r->next) {
 		r->over_agent = false;
 		r->res.turns[r->next - 1].cut_ms =
-			(int)(r->agent_quiet_ms - SPEECH_OFF_MS -
-			      r->ours_start_ms);
+			(int)(r->agent_sound_ms - r->ours_start_ms);
 	}
+}
+
+/* The agent may speak with any voice, a stand-in's tone among them: what
+ * counts is sound, not whether it is human. */
+static void hear_frame(struct robot *r, const int16_t *pcm, size_t n,
+		       int64_t at_ms)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += (int64_t)pcm[i] * pcm[i];
+	bool sounds = n && sum / (int64_t)n > SOUND_RMS * SOUND_RMS;
+	r->frames_sounding = sounds ? r->frames_sounding + 1 : 0;
+	if (sounds)
+		r->agent_sound_ms = at_ms;
+	if (!r->agent_speaks && r->frames_sounding >= 2)
+		agent_began(r, at_ms - AUDIO_FRAME_MS);
+	else if (r->agent_speaks && at_ms - r->agent_sound_ms >= SOUND_OFF_MS)
+		agent_stopped(r);
+}
+
+static void on_pcm(void *arg, const int16_t *pcm, size_t n, int64_t at_us,
+		   float voice)
+{
+	struct robot *r = arg;
+	int64_t end_ms = at_us / 1000 - r->start_ms;
+
+	(void)voice;
+	if (r->over)
+		return;
+	for (size_t i = 0; i + AUDIO_IN_FRAME <= n; i += AUDIO_IN_FRAME) {
+		size_t left = n - i - AUDIO_IN_FRAME;
+		hear_frame(r, pcm + i, AUDIO_IN_FRAME,
+			   end_ms - (int64_t)(left * 1000 / AUDIO_IN_HZ));
+	}
+	if (!r->cfg.record || !room_for(r, r->n_right + n))
+		return;
+	memcpy(r->right + r->n_right, pcm, n * sizeof *pcm);
+	r->n_right += n;
 }
 
 static void on_event(void *arg, const struct audio_event *e)
@@ -249,18 +276,12 @@ static void on_event(void *arg, const struct audio_event *e)
 	if (r->over)
 		return;
 	switch (e->type) {
-	case AUDIO_SPEECH_ON:
-		agent_began(r, e);
-		break;
-	case AUDIO_SPEECH_OFF:
-		agent_stopped(r);
-		break;
 	case AUDIO_TRACK:
 		r->res.first_rtp_ms = (int)now_ms(r);
 		break;
 	case AUDIO_ENDED:
 		r->we_speak = false;
-		r->ours_end_ms = now_ms(r);
+		r->ours_end_ms = e->at_us / 1000 - r->start_ms;
 		r->waits_reply = !r->agent_speaks;
 		break;
 	default:
@@ -409,7 +430,7 @@ static int join(struct robot *r)
 int robot_start(struct robot **ret_robot, struct loop *l, struct media *m,
 		const struct robot_cfg *cfg, robot_h *fn, void *arg)
 {
-	struct audio_cfg acfg = { .speech_off_ms = SPEECH_OFF_MS };
+	struct audio_cfg acfg = { .post_ms = AUDIO_FRAME_MS };
 	struct robot *r = calloc(1, sizeof *r);
 	struct clock *clock = loop_clock(l);
 
