@@ -58,7 +58,8 @@ static void dispatch(struct sse *s)
 {
 	if (s->has_data) {
 		s->busy = true;
-		s->fn(s->arg, s->event.len ? buf_str(&s->event) : "message",
+		const char *name = buf_str(&s->event);
+		s->fn(s->arg, *name ? name : "message",
 		      buf_str(&s->data), s->data.len);
 		s->busy = false;
 	}
