@@ -17,7 +17,7 @@
 enum {
 	DEFAULT_COMPLEXITY = 5,
 	DEFAULT_BITRATE = 28000, /* fullband voice with FEC is fine at 24-32 k */
-	EXPECTED_LOSS = 5,       /* per cent: makes the encoder add FEC */
+	EXPECTED_LOSS = 10, /* per cent: with 5 the encoder adds no FEC at 28 k */
 };
 
 struct encode {

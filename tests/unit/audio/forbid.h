@@ -17,7 +17,9 @@
 #include <sys/uio.h>
 
 static _Thread_local bool forbid_on;
-static _Thread_local int forbid_allocs, forbid_locks, forbid_io;
+static _Thread_local int forbid_allocs __attribute__((unused));
+static _Thread_local int forbid_locks __attribute__((unused));
+static _Thread_local int forbid_io __attribute__((unused));
 /* Above 0: so many more allocations succeed, then one fails. */
 static _Thread_local int forbid_fail_in __attribute__((unused));
 /* Blocks and bytes that live, of all threads together. */

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "audio/decode_int.h"
 #include "audio/encode_int.h"
 #include "audio/level_int.h"
 #include "audio/line_int.h"
@@ -154,6 +155,32 @@ static void an_ear_conceals_and_refuses_damage(void **state)
 	audio_line_destroy(l);
 }
 
+static void speech_we_send_carries_fec(void **state)
+{
+	(void)state;
+	const struct audio_line *l = audio_line_shipped("en", "apology", NULL);
+	struct audio_ear *ear;
+	struct encode *e;
+	uint8_t out[AUDIO_PACKET_MAX];
+	size_t with = 0, bytes = 0, n = line_packets(l);
+
+	assert_int_equal(audio_ear_create(&ear, 24000), 0);
+	assert_int_equal(encode_create(&e, 0, 0), 0);
+	for (size_t i = 0; i < n; i++) {
+		size_t len;
+		const uint8_t *p = line_packet(l, i, &len);
+
+		assert_int_equal(audio_ear_decode(ear, p, len, pcm, 480), 480);
+		len = encode_frame(e, pcm, out);
+		with += decode_has_fec(out, len);
+		bytes += len;
+	}
+	assert_true(with > n / 2);
+	assert_in_range(bytes * 8 * 50 / n, 22000, 33000);
+	encode_destroy(e);
+	audio_ear_destroy(ear);
+}
+
 static void an_encoder_refuses_nonsense(void **state)
 {
 	(void)state;
@@ -175,6 +202,7 @@ int main(void)
 		cmocka_unit_test(shipped_lines_fall_back_to_english),
 		cmocka_unit_test(silence_is_one_packet_that_sounds_like_nothing),
 		cmocka_unit_test(an_ear_conceals_and_refuses_damage),
+		cmocka_unit_test(speech_we_send_carries_fec),
 		cmocka_unit_test(an_encoder_refuses_nonsense),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
