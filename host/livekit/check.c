@@ -45,11 +45,11 @@ int livekit_packet_check(const uint8_t *p, size_t n)
 		h.content_header_case =
 			LIVEKIT__DATA_STREAM__HEADER__CONTENT_HEADER_TEXT_HEADER;
 		text_inbox_header(&box, who, &h, 0);
-		text_inbox_chunk(&box, who, pkt->stream_chunk, 0);
+		text_inbox_chunk(&box, pkt->stream_chunk, 0);
 		break;
 	}
 	case LIVEKIT__DATA_PACKET__VALUE_STREAM_TRAILER:
-		text_inbox_trailer(&box, who, pkt->stream_trailer);
+		text_inbox_trailer(&box, pkt->stream_trailer);
 		break;
 	default:
 		break;

@@ -274,10 +274,10 @@ static void on_packet(struct room *r, const Livekit__DataPacket *pkt)
 		text_inbox_header(&r->inbox, who, pkt->stream_header, now_ms);
 		break;
 	case LIVEKIT__DATA_PACKET__VALUE_STREAM_CHUNK:
-		text_inbox_chunk(&r->inbox, who, pkt->stream_chunk, now_ms);
+		text_inbox_chunk(&r->inbox, pkt->stream_chunk, now_ms);
 		break;
 	case LIVEKIT__DATA_PACKET__VALUE_STREAM_TRAILER:
-		text_inbox_trailer(&r->inbox, who, pkt->stream_trailer);
+		text_inbox_trailer(&r->inbox, pkt->stream_trailer);
 		break;
 	default:
 		break;

@@ -39,13 +39,14 @@ void text_inbox_finish(struct text_inbox *box)
 	box->n_open = 0;
 }
 
-static struct text_in **find(struct text_inbox *box, const char *identity,
-			     const char *id)
+/* By the stream's id alone: of a stream that an agent sends on behalf of
+ * somebody, the server leaves only the header in that name; chunks and
+ * trailer come in the agent's. Ids are random. */
+static struct text_in **find(struct text_inbox *box, const char *id)
 {
 	struct text_in **at = &box->open;
 
-	while (*at && !(str_eq((*at)->identity, identity) &&
-			str_eq((*at)->id, id)))
+	while (*at && !str_eq((*at)->id, id))
 		at = &(*at)->next;
 	return at;
 }
@@ -129,7 +130,7 @@ void text_inbox_header(struct text_inbox *box, const char *identity,
 	    h->compression != LIVEKIT__DATA_STREAM__COMPRESSION_TYPE__NONE)
 		return;
 	drop_idle(box, now_ms);
-	struct text_in **at = find(box, identity, h->stream_id);
+	struct text_in **at = find(box, h->stream_id);
 	if (*at || (!inlined && box->n_open >= MAX_OPEN))
 		return;
 	open_stream(box, identity, h, now_ms);
@@ -142,10 +143,10 @@ void text_inbox_header(struct text_inbox *box, const char *identity,
 	finish_at(box, &box->open);
 }
 
-void text_inbox_chunk(struct text_inbox *box, const char *identity,
-		      const Livekit__DataStream__Chunk *c, int64_t now_ms)
+void text_inbox_chunk(struct text_inbox *box,
+			const Livekit__DataStream__Chunk *c, int64_t now_ms)
 {
-	struct text_in **at = find(box, identity, c->stream_id);
+	struct text_in **at = find(box, c->stream_id);
 	struct text_in *s = *at;
 
 	if (!s || c->chunk_index < s->next_chunk)
@@ -161,10 +162,10 @@ void text_inbox_chunk(struct text_inbox *box, const char *identity,
 	tell(box, s, false);
 }
 
-void text_inbox_trailer(struct text_inbox *box, const char *identity,
+void text_inbox_trailer(struct text_inbox *box,
 			const Livekit__DataStream__Trailer *t)
 {
-	struct text_in **at = find(box, identity, t->stream_id);
+	struct text_in **at = find(box, t->stream_id);
 
 	if (!*at)
 		return;

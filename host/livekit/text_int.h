@@ -32,9 +32,9 @@ void text_inbox_init(struct text_inbox *box, text_h *fn, void *arg);
 void text_inbox_finish(struct text_inbox *box);
 void text_inbox_header(struct text_inbox *box, const char *identity,
 		       const Livekit__DataStream__Header *h, int64_t now_ms);
-void text_inbox_chunk(struct text_inbox *box, const char *identity,
-		      const Livekit__DataStream__Chunk *c, int64_t now_ms);
-void text_inbox_trailer(struct text_inbox *box, const char *identity,
+void text_inbox_chunk(struct text_inbox *box,
+			const Livekit__DataStream__Chunk *c, int64_t now_ms);
+void text_inbox_trailer(struct text_inbox *box,
 			const Livekit__DataStream__Trailer *t);
 /* Its streams will not be finished. */
 void text_inbox_left(struct text_inbox *box, const char *identity);
