@@ -182,16 +182,22 @@ int tts_pool_count(const struct tts_pool *pool)
 	return n;
 }
 
+/* An open one before one that is still opening. */
 static struct aura_sock *find_idle(struct tts_pool *pool, const char *model)
 {
+	struct aura_sock *opening = NULL;
+
 	for (struct aura_sock *s = pool->first; s; s = s->next) {
 		int64_t age_ms = now_ms(pool) - s->born_ms;
-		if (s->state == STATE_IDLE && str_eq(s->model, model) &&
-		    flushes_left(&s->flushes, now_ms(pool)) > 0 &&
-		    age_ms < (s->open ? OLD_MS : OPENING_MS))
+		if (s->state != STATE_IDLE || !str_eq(s->model, model) ||
+		    flushes_left(&s->flushes, now_ms(pool)) <= 0)
+			continue;
+		if (s->open && age_ms < OLD_MS)
 			return s;
+		if (!s->open && age_ms < OPENING_MS)
+			opening = s;
 	}
-	return NULL;
+	return opening;
 }
 
 /* Makes room by closing an idle socket that cannot serve. */
