@@ -298,7 +298,7 @@ static void on_state(void *arg, enum rtc_state state, const char *why)
 	struct room *r = arg;
 
 	room_hold(r);
-	if (state == RTC_FAILED)
+	if (state == RTC_FAILED && room_alive(r))
 		log_event(LOG_WARN, "room.media_failed", LOG_STR("why", why));
 	r->m.state = state;
 	link_media_changed(r);
