@@ -1,0 +1,10 @@
+return {
+  name = "end_call",
+  description = "Says goodbye and hangs up. Only when the caller is done. Say nothing after it.",
+  effect = "commit",
+  run = function(call)
+    call:say(host.clinic.lines.goodbye, { interruptible = false })
+    call:hangup("goodbye")
+    return { ended = true }
+  end,
+}
