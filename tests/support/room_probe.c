@@ -37,7 +37,8 @@ struct probe {
 	uv_pipe_t in;
 	char read_buf[65536];
 	struct buf lines;
-	bool refuse, any_agent, no_track;
+	bool refuse, any_agent, no_track, quitting;
+	struct timer last_words;
 	int give_up_ms;
 	float load;
 	bool full;
@@ -311,6 +312,8 @@ static void on_end(void *arg, enum room_end end, const char *why)
 	p->room = NULL;
 	if (p->job_id && p->worker)
 		worker_job_end(p->worker, p->job_id, JOB_SUCCESS, NULL);
+	if (p->quitting)
+		timer_start(&p->last_words, 50);
 }
 
 static void join(struct probe *p, const char *url, const char *token)
@@ -545,12 +548,29 @@ static void obey_room(struct probe *p, const char *type, const cJSON *o)
 		complain(type, r);
 }
 
+/* In good order: out of the room first, so that nobody waits for us. */
+static void quit(struct probe *p)
+{
+	p->quitting = true;
+	if (p->room)
+		room_leave(p->room, 1);
+	else
+		timer_start(&p->last_words, 50);
+}
+
+static void stop_now(void *arg)
+{
+	struct probe *p = arg;
+
+	loop_stop(p->loop);
+}
+
 static void obey(struct probe *p, const cJSON *o)
 {
 	const char *type = json_str(o, "type");
 
 	if (str_eq(type, "quit")) {
-		loop_stop(p->loop);
+		quit(p);
 	} else if (str_eq(type, "stats")) {
 		tell_stats(p);
 	} else if (str_eq(type, "api")) {
@@ -640,6 +660,7 @@ static int begin(struct probe *p, int argc, char **argv)
 
 static void end(struct probe *p)
 {
+	timer_stop(&p->last_words);
 	media_sync(p->media, set_room, NULL);
 	room_text_close(p->text, NULL);
 	room_close(p->room);
@@ -666,6 +687,7 @@ int main(int argc, char **argv)
 	p->enc = opus_encoder_create(48000, 1, OPUS_APPLICATION_VOIP, &err);
 	p->dec = opus_decoder_create(48000, 1, &err);
 	media_sync(p->media, attach, p);
+	timer_init(&p->last_words, loop_clock(p->loop), stop_now, p);
 	uv_pipe_init(loop_uv(p->loop), &p->in, 0);
 	p->in.data = p;
 	uv_pipe_open(&p->in, 0);
