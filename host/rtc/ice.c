@@ -25,7 +25,7 @@
 #include "base/str.h"
 #include "rtc/candidate_int.h"
 
-enum { REMOTE_MAX = 64, LOCAL_MAX = 32, COMPONENT = 1 };
+enum { REMOTE_MAX = 64, LOCAL_MAX = 32, RELAYS_MAX = 8, COMPONENT = 1 };
 
 struct ice {
 	/* immutable after create */
@@ -39,7 +39,11 @@ struct ice {
 	guint stream;
 	bool gathered;       /* later candidates are told one by one */
 	bool closed;
-	bool has_relay;
+	struct {
+		NiceAddress server;
+		enum ice_relay kind;
+	} relays[RELAYS_MAX];
+	size_t n_relays;
 	char *ufrag, *pwd;
 	char *remote_ufrag, *remote_pwd;
 	char *local[LOCAL_MAX];
@@ -113,7 +117,22 @@ static const char *type_name(NiceCandidateType t)
 	return (unsigned int)t < 4 ? names[t] : "?";
 }
 
-/* The local end says how we reach it, the remote address whom. */
+/* How our packets leave: the relay's own candidate is UDP in any case. */
+static const char *way_out(const struct ice *i, const NiceCandidate *local)
+{
+	static const char *const names[] = { "udp", "tcp", "tls" };
+	NiceAddress server;
+
+	if (local->type == NICE_CANDIDATE_TYPE_RELAYED) {
+		nice_candidate_relay_address(local, &server);
+		for (size_t k = 0; k < i->n_relays; k++) {
+			if (nice_address_equal(&i->relays[k].server, &server))
+				return names[i->relays[k].kind];
+		}
+	}
+	return names[local->transport != NICE_CANDIDATE_TRANSPORT_UDP];
+}
+
 static void on_selected_pair(NiceAgent *agent, guint stream, guint component,
 			     NiceCandidate *local, NiceCandidate *remote,
 			     gpointer arg)
@@ -121,14 +140,15 @@ static void on_selected_pair(NiceAgent *agent, guint stream, guint component,
 	struct ice *i = arg;
 	char ip[NICE_ADDRESS_STRING_LEN], text[96];
 
-	(void)agent, (void)stream, (void)component;
-	if (i->closed)
+	(void)component;
+	/* what the signal brings are copies that do not know their relay */
+	if (i->closed || !nice_agent_get_selected_pair(agent, stream, COMPONENT,
+						       &local, &remote))
 		return;
 	nice_address_to_string(&remote->addr, ip);
-	snprintf(text, sizeof text, "%s %s %s:%u",
-		 local->transport == NICE_CANDIDATE_TRANSPORT_UDP ? "udp" :
-								   "tcp",
-		 type_name(local->type), ip, nice_address_get_port(&remote->addr));
+	snprintf(text, sizeof text, "%s %s %s:%u", way_out(i, local),
+		 type_name(local->type), ip,
+		 nice_address_get_port(&remote->addr));
 	i->ops->on_pair(i->arg, text);
 }
 
@@ -210,6 +230,9 @@ static int gather(struct ice *i)
 			       i);
 	if (!nice_agent_gather_candidates(i->agent, i->stream))
 		return -EADDRNOTAVAIL;
+	/* no UDP sockets of ours exist now; relays, however, reach the other
+	 * side's UDP candidates, which libnice would drop otherwise */
+	g_object_set(i->agent, "ice-udp", TRUE, NULL);
 	return 0;
 }
 
@@ -290,7 +313,7 @@ void ice_close(struct ice *i, ice_released_h *released, void *arg)
 	g_signal_handlers_disconnect_by_data(i->agent, i);
 	nice_agent_attach_recv(i->agent, i->stream, COMPONENT, i->ctx, NULL,
 			       NULL);
-	if (!i->has_relay) {
+	if (!i->n_relays) {
 		drop_agent(i);
 		return;
 	}
@@ -324,7 +347,14 @@ int ice_add_relay(struct ice *i, enum ice_relay kind, const char *ip, int port,
 {
 	if (kind == ICE_RELAY_UDP && i->cfg.no_udp)
 		return 0;
-	i->has_relay = true;
+	if (i->n_relays == RELAYS_MAX)
+		return -ENOSPC;
+	NiceAddress *server = &i->relays[i->n_relays].server;
+	nice_address_init(server);
+	if (!nice_address_set_from_string(server, ip))
+		return -EINVAL;
+	nice_address_set_port(server, (guint)port);
+	i->relays[i->n_relays++].kind = kind;
 	if (!nice_agent_set_relay_info(i->agent, i->stream, COMPONENT, ip,
 				       (guint)port, username, credential,
 				       kind == ICE_RELAY_UDP ?

@@ -22,7 +22,8 @@ struct ice_ops {
 	/* A local candidate found later (relay), as "candidate:..." text. */
 	void (*on_candidate)(void *arg, const char *candidate);
 	void (*on_state)(void *arg, enum ice_state state);
-	/* The pair in use changed: "udp host 127.0.0.1:7882". */
+	/* The pair in use changed: "udp host 127.0.0.1:7882"; how we send
+	 * (udp, tcp, tls), our end's kind, whom we reach. */
 	void (*on_pair)(void *arg, const char *pair);
 };
 
@@ -52,7 +53,11 @@ int ice_set_remote(struct ice *i, const char *ufrag, const char *pwd);
 /* One remote candidate; kept until ice_set_remote(). 0 also for those that we
  * cannot use; ERR_PROTOCOL for what is none; -ENOSPC beyond 64. */
 int ice_add_remote(struct ice *i, const char *candidate);
-enum ice_relay { ICE_RELAY_UDP, ICE_RELAY_TCP };
+enum ice_relay {
+	ICE_RELAY_UDP,
+	ICE_RELAY_TCP,
+	ICE_RELAY_TLS, /* TCP to our own tunnel (turn_tls.c) */
+};
 /* One TURN server by address; gathers from it at once. */
 int ice_add_relay(struct ice *i, enum ice_relay kind, const char *ip, int port,
 		  const char *username, const char *credential);

@@ -123,7 +123,8 @@ struct rtc_stats {
 	uint64_t nacks_received, resent, srtp_errors;
 	uint32_t rtt_ms;        /* from RTCP, 0 unknown */
 	uint32_t remote_lost;   /* of our packets, from the last RR */
-	char pair[96];          /* "udp host 127.0.0.1:7882" of the selected pair */
+	char pair[96];          /* "udp host 127.0.0.1:7882": how we send (udp,
+				 * tcp, tls), as what, to whom */
 };
 /* [any] A snapshot. */
 void rtc_peer_stats(struct rtc_peer *p, struct rtc_stats *out);

@@ -131,7 +131,8 @@ static void use_relay(struct rtc_peer *p, const struct task *t)
 	}
 	result = ice_add_relay(p->ice,
 			       r.url.kind == TURN_UDP ? ICE_RELAY_UDP :
-							ICE_RELAY_TCP,
+			       r.url.kind == TURN_TCP ? ICE_RELAY_TCP :
+							ICE_RELAY_TLS,
 			       ip, port, r.username, r.credential);
 	if (result < 0)
 		note_failure(p, "server was not accepted");
