@@ -277,7 +277,8 @@ static void on_event(void *arg, const struct audio_event *e)
 		return;
 	switch (e->type) {
 	case AUDIO_TRACK:
-		r->res.first_rtp_ms = (int)now_ms(r);
+		if (!r->res.first_rtp_ms)
+			r->res.first_rtp_ms = (int)now_ms(r);
 		break;
 	case AUDIO_ENDED:
 		r->we_speak = false;

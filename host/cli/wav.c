@@ -90,6 +90,11 @@ static int convert(const uint8_t *bytes, size_t n_frames,
 	size_t n = audio_resample(rs, in, n_frames, out, cap);
 	while (n && abs(out[n - 1]) < QUIET)
 		n--;
+	size_t from = 0;
+	while (from < n && abs(out[from]) < QUIET)
+		from++;
+	n -= from;
+	memmove(out, out + from, n * sizeof *out);
 	audio_resampler_destroy(rs);
 	free(in);
 	*ret_pcm = out;

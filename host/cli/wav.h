@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Reads a mono or stereo (left taken) 16 bit PCM file and converts it to hz.
- * Silence at its end is trimmed. Fresh memory (free()). -ENOENT, or
+ * Silence at both ends is trimmed. Fresh memory (free()). -ENOENT, or
  * ERR_REQUEST with *ret_why (static). */
 int wav_read(const char *path, int hz, int16_t **ret_pcm, size_t *ret_n,
 	     const char **ret_why);
