@@ -109,6 +109,8 @@ static void too_late(void *arg)
 {
 	struct http *x = arg;
 
+	/* the next request must not wait on the same dead connection */
+	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L);
 	fail(x, -ETIMEDOUT);
 }
 
@@ -171,6 +173,31 @@ static int set_headers(struct http *x, const char *const *list)
 	return 0;
 }
 
+/* curl makes a context a connection and would read the bundle for itself. */
+static CURLcode share_certificates(CURL *easy, void *ssl_ctx, void *arg)
+{
+	const struct http *x = arg;
+
+	(void)easy;
+	SSL_CTX_set1_cert_store(ssl_ctx,
+				SSL_CTX_get_cert_store(x->host->loop->tls));
+	return CURLE_OK;
+}
+
+static int set_tls(struct http *x)
+{
+	SSL_CTX *trusted;
+
+	curl_easy_setopt(x->easy, CURLOPT_CAINFO, NULL);
+	curl_easy_setopt(x->easy, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(x->easy, CURLOPT_SSL_CTX_FUNCTION,
+			 share_certificates);
+	curl_easy_setopt(x->easy, CURLOPT_SSL_CTX_DATA, x);
+	curl_easy_setopt(x->easy, CURLOPT_SSLVERSION,
+			 (long)CURL_SSLVERSION_TLSv1_2);
+	return tls_client(x->host->loop, &trusted);
+}
+
 static int set_up(struct http *x, const struct http_cfg *cfg)
 {
 	CURL *e = x->easy = curl_easy_init();
@@ -186,9 +213,10 @@ static int set_up(struct http *x, const struct http_cfg *cfg)
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
 			 (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+	/* a kept connection that died unseen is found before its next use */
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(e, CURLOPT_CAINFO, x->host->loop->ca_file);
-	curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 15L);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 5L);
 	curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
 			 (long)(cfg->connect_ms ? cfg->connect_ms :
@@ -198,7 +226,9 @@ static int set_up(struct http *x, const struct http_cfg *cfg)
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_take_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, x);
 	set_proxy(x);
-	r = set_method(x, cfg);
+	r = x->url.tls ? set_tls(x) : 0;
+	if (r == 0)
+		r = set_method(x, cfg);
 	if (r < 0)
 		return r;
 	return set_headers(x, cfg->headers);

@@ -30,11 +30,13 @@ typedef void (post_h)(void *arg);
  * ca_file: PEM bundle for TLS or NULL for the system's; a missing system
  * bundle is ERR_CONFIG. [any, before threads] */
 int loop_create(struct loop **ret_loop, const char *ca_file);
-/* Runs until loop_stop(); then closes what is left. [loop] */
+/* Runs until loop_stop(), then as long as closed websockets still have a
+ * goodbye to send (at most 500 ms). May be called again. [loop] */
 void loop_run(struct loop *l);
-/* Makes loop_run() return soon. [any] */
+/* Makes loop_run() return soon; before it, at once. [any] */
 void loop_stop(struct loop *l);
-/* Frees everything; NULL is fine. After loop_run() returned. [loop] */
+/* Frees everything, whatever is still open without a callback; posts that
+ * did not run are dropped. NULL is fine. After loop_run() returned. [loop] */
 void loop_destroy(struct loop *l);
 /* Runs fn(arg) on the loop, in order of posting; wakes it. Never fails: the
  * queue grows. Not for the beat: use a ring and loop_wake(). [any] */
@@ -70,7 +72,7 @@ int media_create(struct media **ret_media, int index);
 void media_destroy(struct media *m);
 /* Runs fn(arg) on that thread, in order of posting. [any but the beat] */
 void media_post(struct media *m, post_h *fn, void *arg);
-/* Posts and waits until fn(arg) has run. [loop] Only where a few hundred
+/* Posts and waits until fn(arg) has run. [loop]; only where a few hundred
  * microseconds do not matter (start and end of calls). */
 void media_sync(struct media *m, post_h *fn, void *arg);
 struct _GMainContext *media_context(struct media *m); /* [media] */
@@ -79,7 +81,8 @@ struct _GMainContext *media_context(struct media *m); /* [media] */
  * there. [media] */
 int media_beat_add(struct media *m, beat_h *beat, beat_h *idle, void *arg);
 void media_beat_remove(struct media *m, void *arg);   /* [media] */
-/* Beats that ran more than 10 ms late, and all beats, since start. [any] */
+/* Beats that ran more than 10 ms late or, with the thread more than 60 ms
+ * behind, were given up; and all beats, those included. [any] */
 void media_beats(struct media *m, uint64_t *ret_late, uint64_t *ret_all);
 
 /* ---- names --------------------------------------------------------------- */
@@ -90,10 +93,12 @@ struct resolve;
 typedef void (resolve_h)(void *arg, int status,
 			 const struct sockaddr_storage *addrs, size_t n);
 /* Looks a host name or literal address up (uv_getaddrinfo), with a process
- * cache of 60 s; a failed look-up falls back to an expired entry. [loop] */
+ * cache of 60 s; a look-up that fails or takes more than a second falls back
+ * to an expired entry. [loop] */
 int resolve_start(struct resolve **ret_req, struct loop *l, const char *host,
 		  resolve_h *fn, void *arg);
-/* Forgets the request; fn will not run. NULL is fine. [loop] */
+/* Forgets the request; fn will not run. Not after fn ran. NULL is fine.
+ * [loop] */
 void resolve_cancel(struct resolve *r);
 
 /* ---- addresses of services ------------------------------------------------ */
@@ -121,9 +126,13 @@ struct ws_ops {
 	void (*on_message)(void *arg, const uint8_t *p, size_t n, bool text);
 	/* The end, exactly once unless ws_close() came first. Before on_open:
 	 * the connection or handshake failed; status is the HTTP status or 0,
-	 * reason the start of the body or a phrase. After: status is the
-	 * close code (1006 without close frame), reason its text. The ws is
-	 * freed after this returns. */
+	 * reason the start of the body (511 bytes) or a phrase; err is what
+	 * err_from_http() says, -ETIMEDOUT, -ECONNREFUSED, ERR_CLOSED,
+	 * ERR_PROTOCOL (TLS or handshake wrong) or a libuv code. After:
+	 * status is the close code (1006 without close frame), reason its
+	 * text; err is 0 for 1000, ERR_STALLED for lost pings, ERR_PROTOCOL
+	 * for our 1009, else ERR_CLOSED. lws shows the codes 1012 to 1014 as
+	 * 1002. The ws is freed after this returns. */
 	void (*on_close)(void *arg, int err, int status, const char *reason);
 };
 
@@ -136,18 +145,20 @@ struct ws_cfg {
 	size_t max_message;       /* 0: 2 MiB; more closes with 1009 */
 };
 
-/* Starts connecting; name, TCP, TLS (certificate's name checked), handshake.
- * Honours https_proxy/no_proxy for TLS. cfg is copied. [loop] */
+/* Starts connecting; name, TCP (each address in turn), TLS (certificate's
+ * name checked), handshake. Host names up to about 110 bytes. Honours https_proxy/no_proxy for TLS. cfg is copied. [loop] */
 int ws_open(struct ws **ret_ws, struct loop *l, const struct ws_cfg *cfg,
 	    const struct ws_ops *ops, void *arg);
 /* Queues one message; sent in order. ERR_CLOSED when not open, ERR_FULL when
  * more than 4 MiB wait. [loop] */
 int ws_send(struct ws *w, const void *p, size_t n, bool text);
 size_t ws_queued(const struct ws *w);      /* bytes not yet written [loop] */
-/* Header of the 101 answer ("dg-request-id"), NULL if absent. [loop] */
+/* Header of the 101 answer ("dg-request-id"), NULL if absent. Ask inside
+ * on_open; what was found then is known later too. [loop] */
 const char *ws_header(struct ws *w, const char *name);
 /* Sends what is queued, then a close frame with code (0: just drop the TCP
- * connection); no callback runs any more; frees w. NULL is fine. [loop] */
+ * connection), within two seconds; no callback runs any more; frees w. NULL is
+ * fine. [loop] */
 void ws_close(struct ws *w, int code);
 
 /* ---- HTTP client -------------------------------------------------------------- */
@@ -180,17 +191,19 @@ struct http_cfg {
 };
 
 /* Starts a request (HTTP/2 where offered, connections kept and shared). cfg
- * is copied. err in on_done: a libuv code, -ETIMEDOUT, ERR_PROTOCOL or
- * ERR_CLOSED. Redirects are not followed. [loop] */
+ * is copied. err in on_done: a libuv code, -ETIMEDOUT, -EMSGSIZE (max_body),
+ * ERR_PROTOCOL or ERR_CLOSED. Redirects are not followed. -EINVAL when a
+ * header holds a line break. [loop] */
 int http_start(struct http **ret_req, struct loop *l,
 	       const struct http_cfg *cfg, const struct http_ops *ops,
 	       void *arg);
 /* Value of an answer's header, NULL if absent. Borrowed. [loop] */
 const char *http_header(struct http *h, const char *name);
-/* Drops the request; no callback runs any more; frees h. NULL is fine. */
+/* Drops the request; no callback runs any more; frees h. NULL is fine.
+ * [loop] */
 void http_cancel(struct http *h);
-/* Opens a connection (TLS included) to url's host so that the next request
- * finds it warm. Failures are silent. [loop] */
+/* Opens a connection (TLS included) to url's host, with a HEAD of its root,
+ * so that the next request finds it warm. Failures are silent. [loop] */
 void http_warm(struct loop *l, const char *url);
 
 /* ---- server-sent events ---------------------------------------------------------- */
@@ -201,7 +214,7 @@ struct sse;
 /* event: the event's name or "message"; data: joined lines, NUL-ended. */
 typedef void (sse_h)(void *arg, const char *event, const char *data, size_t n);
 int sse_create(struct sse **ret_sse, sse_h *fn, void *arg);
-void sse_destroy(struct sse *s);  /* NULL is fine */
+void sse_destroy(struct sse *s);  /* NULL is fine, inside fn too */
 /* 0, or ERR_PROTOCOL when one event grew beyond 4 MiB. [any] */
 int sse_feed(struct sse *s, const uint8_t *p, size_t n);
 

@@ -301,6 +301,7 @@ void loop_destroy(struct loop *l)
 	ws_host_destroy(l->ws);
 	http_host_destroy(l->http);
 	names_destroy(l->names);
+	SSL_CTX_free(l->tls);
 	uv_walk(&l->uv, close_rest, NULL);
 	drain(l);
 	int r = uv_loop_close(&l->uv);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include <openssl/ssl.h>
 #include <uv.h>
 
 #include "io/io.h"
@@ -35,6 +36,7 @@ struct loop {
 	struct ws_host *ws;
 	struct http_host *http;
 	struct names *names;
+	SSL_CTX *tls; /* NULL until tls_client() */
 
 	/* [loop] */
 	uv_timer_t timer;
@@ -51,6 +53,10 @@ struct loop {
 	_Atomic bool stopping;
 	_Atomic uint64_t turns; /* the watchdog's heartbeat */
 };
+
+/* tls.c: the client context with our certificates, made at first use; stays
+ * the loop's. ERR_CONFIG when the bundle cannot be read. */
+int tls_client(struct loop *l, SSL_CTX **ret_tls);
 
 /* resolve.c: the resolver's cache. */
 int names_create(struct names **ret_names);

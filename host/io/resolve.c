@@ -1,7 +1,7 @@
 /*
  * Names to addresses on the loop: uv_getaddrinfo() (libuv's thread pool) with
- * a cache of 60 s, so that a burst of calls asks once. When a look-up fails,
- * an expired entry is better than none: services rarely move.
+ * a cache of 60 s, so that a burst of calls asks once. When a look-up fails or
+ * hangs, an expired entry is better than none: services rarely move.
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,7 +15,12 @@
 #include "base/thread.h"
 #include "io/loop_int.h"
 
-enum { MAX_ADDRS = 8, MAX_NAMES = 64, FRESH_MS = 60000 };
+enum {
+	MAX_ADDRS = 8,
+	MAX_NAMES = 64,
+	FRESH_MS = 60000,
+	PATIENCE_MS = 1000, /* before an expired entry is taken */
+};
 
 struct found {
 	struct sockaddr_storage addrs[MAX_ADDRS];
@@ -36,7 +41,10 @@ struct names {
 
 struct resolve {
 	uv_getaddrinfo_t req;
-	struct timer known; /* delivers what needs no look-up */
+	/* delivers what needs no look-up, or an expired entry in place of a
+	 * look-up that takes too long */
+	struct timer known;
+	bool asking;        /* uv has req */
 	struct loop *loop;
 	struct resolve *next, **at;
 	char *host;
@@ -124,10 +132,13 @@ static void release(struct resolve *r)
 static void deliver(void *arg)
 {
 	struct resolve *r = arg;
+	resolve_h *fn = r->fn;
 
-	if (r->fn)
-		r->fn(r->arg, r->status, r->found.addrs, r->found.n);
-	release(r);
+	r->fn = NULL;
+	if (fn)
+		fn(r->arg, r->status, r->found.addrs, r->found.n);
+	if (!r->asking)
+		release(r);
 }
 
 static void take_addrs(struct found *f, const struct addrinfo *list)
@@ -144,13 +155,16 @@ static void looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
 {
 	struct resolve *r = req->data;
 	struct names *names = r->loop->names;
+	struct found fresh = { .n = 0 };
 
-	take_addrs(&r->found, list);
+	r->asking = false;
+	take_addrs(&fresh, list);
 	uv_freeaddrinfo(list);
-	if (status == 0 && !r->found.n)
+	if (status == 0 && !fresh.n)
 		status = UV_EAI_NODATA;
 	if (status == 0) {
-		keep(names, r->host, &r->found,
+		r->found = fresh;
+		keep(names, r->host, &fresh,
 		     clock_now_ms(r->loop->clock) + FRESH_MS);
 	} else if (status != UV_ECANCELED) {
 		const struct name *old = find(names, r->host);
@@ -214,6 +228,11 @@ int resolve_start(struct resolve **ret_req, struct loop *l, const char *host,
 			release(r);
 			return e;
 		}
+		r->asking = true;
+		if (known) {
+			r->found = known->found;
+			timer_start(&r->known, PATIENCE_MS);
+		}
 	}
 	*ret_req = r;
 	return 0;
@@ -225,7 +244,8 @@ void resolve_cancel(struct resolve *r)
 	if (!r)
 		return;
 	r->fn = NULL;
-	if (timer_active(&r->known)) {
+	timer_stop(&r->known);
+	if (!r->asking) {
 		release(r);
 		return;
 	}

@@ -22,6 +22,7 @@ enum {
 	PINGS_LOST = 2,
 	MAX_MESSAGE = 2 << 20,
 	MAX_QUEUED = 4 << 20,
+	MAX_HOST = 118,
 	KEEP_BUFFER = 64 << 10, /* bigger receive buffers are given back */
 };
 
@@ -185,6 +186,9 @@ static int set_up(struct ws *w, const struct ws_cfg *cfg)
 		snprintf(w->host_header + n, sizeof w->host_header - n, ":%d",
 			 w->url.port);
 	}
+	/* lws cuts a Host line at 128 bytes without a word */
+	if (strlen(w->host_header) > MAX_HOST)
+		return ERR_CONFIG;
 	w->max_message = cfg->max_message ? cfg->max_message : MAX_MESSAGE;
 	w->ping_ms = cfg->ping_ms ? cfg->ping_ms : PING_MS;
 	return 0;

@@ -75,7 +75,6 @@ struct ws_host {
 	struct loop *loop;
 	struct ws *all;
 	struct lws_context *context;
-	SSL_CTX *tls;
 	struct lws_vhost *plain, *secure, *proxied; /* NULL until used */
 };
 

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include <arpa/inet.h>
 #include <openssl/ssl.h>
 
 #include "base/err.h"
@@ -212,6 +214,7 @@ static int handle(struct ws *w, struct lws *wsi,
 		return add_headers(w, wsi, in, n);
 	case LWS_CALLBACK_WSI_CREATE:
 		w->connected = true;
+		timer_stop(&w->attempt);
 		return 0;
 	case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP:
 		return answered(w, wsi);
@@ -335,25 +338,6 @@ static int open_context(struct ws_host *h)
 	return h->context ? 0 : -ENOMEM;
 }
 
-static int open_tls(struct ws_host *h)
-{
-	if (h->tls)
-		return 0;
-	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
-	if (!tls)
-		return -ENOMEM;
-	SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
-	SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE |
-			 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-			 SSL_MODE_RELEASE_BUFFERS);
-	if (SSL_CTX_load_verify_file(tls, h->loop->ca_file) != 1) {
-		SSL_CTX_free(tls);
-		return ERR_CONFIG;
-	}
-	h->tls = tls;
-	return 0;
-}
-
 static struct lws_vhost *open_vhost(struct ws_host *h, const char *name,
 				    bool tls)
 {
@@ -362,7 +346,7 @@ static struct lws_vhost *open_vhost(struct ws_host *h, const char *name,
 	fill_info(&info);
 	info.vhost_name = name;
 	if (tls)
-		info.provided_client_ssl_ctx = h->tls; /* stays ours */
+		info.provided_client_ssl_ctx = h->loop->tls; /* stays ours */
 	else
 		info.options &= ~LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
 	return lws_create_vhost(h->context, &info);
@@ -386,10 +370,11 @@ static int pick_vhost(struct ws *w, struct lws_vhost **ret_v)
 	struct ws_host *h = w->host;
 	bool via = w->proxy.host[0], tls = w->url.tls;
 	struct lws_vhost **v = via ? &h->proxied : tls ? &h->secure : &h->plain;
+	SSL_CTX *trusted;
 	int r = open_context(h);
 
 	if (r == 0 && tls)
-		r = open_tls(h);
+		r = tls_client(h->loop, &trusted);
 	if (r < 0)
 		return r;
 	if (!*v)
@@ -403,6 +388,27 @@ static int pick_vhost(struct ws *w, struct lws_vhost **ret_v)
 	return r;
 }
 
+/* Is there a route? Asked with a datagram socket, which sends nothing. lws
+ * strands a uv handle when its connect() fails at once, so it must not. */
+static int find_route(const struct sockaddr_storage *a)
+{
+	struct sockaddr_storage to = *a;
+	bool v6 = a->ss_family == AF_INET6;
+	int fd = socket(a->ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* the same place in both families; 0 would not connect */
+	((struct sockaddr_in *)&to)->sin_port = htons(443);
+	if (connect(fd, (const struct sockaddr *)&to,
+		    v6 ? sizeof(struct sockaddr_in6) :
+		    sizeof(struct sockaddr_in)) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
 int ws_lws_connect(struct ws *w)
 {
 	struct lws_vhost *vhost;
@@ -411,6 +417,11 @@ int ws_lws_connect(struct ws *w)
 
 	if (r < 0)
 		return r;
+	r = find_route(&w->addrs[w->i_addr]);
+	if (r < 0) {
+		ws_attempt_failed(w, r, "no route");
+		return 0;
+	}
 	addr_text(&w->addrs[w->i_addr], addr, sizeof addr);
 	struct lws_client_connect_info info = {
 		.context = w->host->context,
@@ -498,6 +509,5 @@ void ws_host_destroy(struct ws_host *h)
 	/* the second call frees, now that the loop has closed its handles */
 	if (h->context)
 		lws_context_destroy(h->context);
-	SSL_CTX_free(h->tls);
 	free(h);
 }

@@ -374,6 +374,49 @@ static void faults_have_their_codes(void **state)
 	end(&s, NULL);
 }
 
+static void answer_once_then_go(struct conn *c)
+{
+	conn_head(c);
+	conn_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+}
+
+static void answer_first_then_hang(struct conn *c)
+{
+	conn_head(c);
+	conn_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	if (c->index == 0)
+		conn_wait_end(c);
+}
+
+static void a_kept_connection_that_died_is_replaced(void **state)
+{
+	(void)state;
+	static struct server server;
+	struct http_cfg cfg = { .first_byte_ms = 150 };
+	struct seen s = { 0 };
+
+	server_start(&server, answer_once_then_go, NULL, NULL);
+	for (int i = 1; i <= 3; i++) {
+		begin(&s, &cfg, &collect, NULL, "http", server.port);
+		loop_run(s.loop);
+		assert_int_equal(s.err, 0);
+		assert_string_equal(s.body, "ok");
+		assert_int_equal(server.n_conns, i);
+	}
+	end(&s, &server);
+	/* open but mute: one request pays, the next goes elsewhere */
+	s = (struct seen){ 0 };
+	server_start(&server, answer_first_then_hang, NULL, NULL);
+	const int want[] = { 0, -ETIMEDOUT, 0 };
+	for (int i = 0; i < 3; i++) {
+		begin(&s, &cfg, &collect, NULL, "http", server.port);
+		loop_run(s.loop);
+		assert_int_equal(s.err, want[i]);
+	}
+	assert_int_equal(server.n_conns, 2);
+	end(&s, &server);
+}
+
 /* ---- cancelling ---------------------------------------------------------------- */
 
 static void cancelling_silences_at_every_stage(void **state)
@@ -497,6 +540,7 @@ int main(void)
 		cmocka_unit_test(many_at_once_and_more_from_inside),
 		cmocka_unit_test(every_limit_ends_the_request),
 		cmocka_unit_test(faults_have_their_codes),
+		cmocka_unit_test(a_kept_connection_that_died_is_replaced),
 		cmocka_unit_test(cancelling_silences_at_every_stage),
 		cmocka_unit_test(tls_is_checked_and_a_warm_connection_used),
 		cmocka_unit_test(tls_asks_the_proxy_and_plain_does_not),

@@ -213,6 +213,34 @@ static void an_expired_entry_beats_a_failure(void **state)
 	loop_destroy(a.loop);
 }
 
+static void an_expired_entry_beats_a_look_up_that_hangs(void **state)
+{
+	(void)state;
+	struct answer a = { 0 };
+
+	assert_int_equal(loop_create(&a.loop, NULL), 0);
+	ask(&a, "a.example");
+	loop_run(a.loop);
+	atomic_fetch_add(&skip_s, 61);
+	atomic_store(&slow_ms, 1500);
+	int64_t start_us = clock_mono_us();
+	ask(&a, "a.example");
+	loop_run(a.loop);
+	assert_in_range(clock_mono_us() - start_us, 900000, 1400000);
+	assert_int_equal(a.n, 2);
+	assert_int_equal(a.status, 0);
+	assert_string_equal(a.text, "192.0.2.1");
+	/* the late answer is told to nobody and refreshes the entry */
+	run_for(a.loop, 700);
+	assert_int_equal(a.n, 2);
+	atomic_store(&slow_ms, 0);
+	atomic_store(&lookups, 0);
+	ask(&a, "a.example");
+	loop_run(a.loop);
+	assert_int_equal(lookups, 0);
+	loop_destroy(a.loop);
+}
+
 static void the_cache_has_a_size(void **state)
 {
 	(void)state;
@@ -270,6 +298,7 @@ int main(void)
 		cmocka_unit_test(literals_ask_nobody),
 		cmocka_unit_test(a_failure_is_told_and_not_remembered),
 		cmocka_unit_test(an_expired_entry_beats_a_failure),
+		cmocka_unit_test(an_expired_entry_beats_a_look_up_that_hangs),
 		cmocka_unit_test(the_cache_has_a_size),
 		cmocka_unit_test(a_cancelled_request_stays_silent),
 	};
