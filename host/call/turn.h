@@ -93,6 +93,10 @@ struct turn_cfg { /* milliseconds; 0 takes the default in brackets */
 	int digits_ms;        /* ... while digits are awaited [1500] */
 	int long_ms;          /* ... while a long answer is awaited [900] */
 	int short_ms;         /* ... while yes or no is awaited [300] */
+	int stale_ms;         /* words without news end a turn in noise [2000] */
+	int voice_ms;         /* least voice that is speech without words [300] */
+	int noise_ms;         /* voice without words for so long is noise [3000] */
+	int late_ms;          /* words may come so long after the voice [2500] */
 	int filler_ms;        /* dead air before the first line [1700] */
 	int again_ms;         /* ... before the next ones [2200] */
 	int give_up_ms;       /* thinking before the apology [9000] */
@@ -111,24 +115,40 @@ struct turn {
 	struct turn_cfg cfg;
 	enum turn_phase phase;
 	enum call_await await;
-	bool caller_speaking;
-	int64_t speech_end_ms; /* when the voice really ended; -1 never */
-	bool heard_voice;      /* VAD was on since the last turn was taken */
-	bool deaf;             /* words belong to a turn already taken */
-	bool voice_over;       /* VAD came on while we sounded */
-	bool paused;
-	bool interrupted;      /* the words now coming cut us off */
-	bool locked;           /* present speech of ours may not be cut */
-	bool working;          /* something is under way for this turn */
-	bool filler_sounds;
-	bool waited_final;     /* the endpoint was put off for a final once */
-	int fillers;           /* lines since the turn was taken */
-	int idle_n;
-	int end;               /* call_end of a hang-up under way */
-	uint32_t epoch;
-	struct buf finals, interim, guess, taken;
 	const char *state;     /* last TA_STATE */
 	int64_t due_ms[TT_N];  /* -1: off */
+	int end;               /* call_end of a hang-up under way */
+	int idle_n;
+
+	/* the caller's voice; times are -1 before the first */
+	bool caller_speaking;  /* VAD is on ... */
+	bool noisy;            /* ... for something that is no speech */
+	bool unanswered;       /* speech ended that nothing has answered */
+	int64_t speech_on_ms;
+	int64_t speech_end_ms; /* when the voice really ended */
+
+	/* the caller's words */
+	struct buf finals, interim;
+	struct buf guess;      /* what the model is already at work on */
+	struct buf taken;      /* finals of the turn that has not sounded yet */
+	struct buf tail;       /* ... and its interim, whose final may come */
+	int64_t words_ms;
+	int64_t taken_ms;
+	bool deaf;             /* words belong to a turn already taken */
+	bool interrupted;      /* the words now coming cut us off */
+	bool taken_interrupted;
+	bool waited_final;     /* the endpoint was put off for a final once */
+
+	/* our voice */
+	bool working;          /* something is under way for this turn */
+	bool sounding;
+	bool filler_sounds;
+	bool greeted;          /* our first words have begun */
+	bool goodbye;          /* the stored goodbye stands in for ours */
+	bool paused;
+	bool locked;           /* present speech of ours may not be cut */
+	int fillers;           /* lines since the turn was taken */
+	uint32_t epoch, paused_epoch;
 };
 
 /* Zero cfg fields take the defaults. End with turn_finish(). */
