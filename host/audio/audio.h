@@ -120,28 +120,34 @@ void audio_drain(struct audio *a);
 /* ---- what we say [loop] ------------------------------------------------- */
 
 /* Appends PCM at 24 kHz to an utterance; copies; 0 or ERR_FULL beyond 120 s
- * that wait. Other rates: struct audio_resampler first. */
+ * that wait. Other rates: struct audio_resampler first. Audio for an utterance
+ * that was ended or cut is swallowed (0): a provider may be slow to stop. */
 int audio_say(struct audio *a, uint32_t utterance, const int16_t *pcm,
 	      size_t n);
-/* Appends a stored line (audio_line_*()). */
+/* Appends a stored line (audio_line_*()); copies. */
 int audio_say_line(struct audio *a, uint32_t utterance,
 		   const struct audio_line *line);
 /* No more audio will come: ENDED follows when the last packet left. Also for
  * utterances without any audio (ENDED at once, heard_ms 0). */
 void audio_say_end(struct audio *a, uint32_t utterance);
-/* Ends one utterance (0: all) with a fade of 20 ms; ENDED with cut set. */
+/* Ends one utterance (0: all, and disarms the filler) with a fade of 20 ms;
+ * ENDED with cut set, once for each, also for one that had no audio yet. When
+ * it was the paused one the pause is over, without RESUMED. */
 void audio_cut(struct audio *a, uint32_t utterance);
-/* Pauses with a short fade; PAUSED follows. resume goes on at the same spot,
- * if epoch is the one in force (0: always). */
+/* Pauses with a short fade; PAUSED follows; lasts until resume or cut. resume
+ * goes on at the same spot, if epoch is that of the PAUSED or the one armed
+ * now (0: always). The fading 20 ms are not in heard_ms: they are repeated,
+ * rising, by a resume. */
 void audio_pause(struct audio *a);
 void audio_resume(struct audio *a, uint32_t epoch);
 /* Milliseconds not yet sent, all utterances. [loop] */
 int audio_queued_ms(const struct audio *a);
 
 /* The pause reflex: while armed and interruptible, voiced_ms of the caller's
- * voice pause playout on the media thread itself; with no audio_resume or
- * audio_cut within verdict_ms it resumes by itself. Replaces the arming
- * before; epoch rises. */
+ * voice pause playout on the media thread itself; with no audio_resume,
+ * audio_pause or audio_cut within verdict_ms (0: 1,000) it resumes by itself.
+ * Only when something of ours plays or waits. One run of voice pauses once;
+ * the arming stays for the next. Replaces the arming before; epoch rises. */
 struct audio_reflex {
 	uint32_t epoch;
 	bool interruptible;
@@ -151,7 +157,8 @@ struct audio_reflex {
 void audio_arm(struct audio *a, const struct audio_reflex *r);
 /* Plays line (borrowed, must outlive the call) as utterance when no other
  * sound of ours began within after_ms from now; NULL disarms. Any audio_say
- * disarms it too. */
+ * disarms it too. Dropped if something of ours still plays at that moment;
+ * waits for the end of a pause. What never began sends no ENDED. */
 void audio_arm_filler(struct audio *a, uint32_t utterance,
 		      const struct audio_line *line, int after_ms);
 
