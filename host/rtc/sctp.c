@@ -27,7 +27,8 @@ enum {
 	STREAMS = 128,
 	TICK_MS = 10,
 	HEARTBEAT_MS = 2000,
-	/* DTLS adds 37 bytes; together within the 1200 that pass everywhere */
+	/* usrsctp's packets come out 10 bytes longer, and DTLS adds 37: together
+	 * within the 1200 that pass everywhere */
 	PATH_MTU = 1150,
 	BUFFER = 256 * 1024,
 };
