@@ -9,7 +9,7 @@ import pytest
 from tests.standins.server import Standins
 
 from .caller import Caller
-from .servers import ROOT, Frontdesk, LiveKitServer, livekit_binary
+from .servers import CLINICS, ROOT, Frontdesk, LiveKitServer, livekit_binary
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +81,7 @@ def _start(jobs: list, folder: Path, livekit, providers, flags, clinics=None,
     folder = folder / f"job{len(jobs)}"
     folder.mkdir()
     job = Frontdesk(frontdesk_binary(), folder, livekit, providers,
-                    clinics or ROOT / "scripts" / "clinics", agent, **env).start(*flags)
+                    clinics or CLINICS, agent, **env).start(*flags)
     jobs.append(job)
     return job
 
@@ -103,23 +103,30 @@ def start_frontdesk(request, tmp_path, providers):
 
 
 @pytest.fixture(scope="session")
-def session_job(tmp_path_factory, livekit_server, live_standins):
-    jobs = []
-    job = _start(jobs, tmp_path_factory.mktemp("frontdesk"), livekit_server, live_standins, ())
-    job.wait_for("job.registered", 15)
-    yield job
-    code = job.stop(15)
-    assert code == 0, f"the job that served all calls ended with {code}"
+def session_jobs(tmp_path_factory, livekit_server, live_standins):
+    """Starts the shared job, and a new one when a test has killed it."""
+    folder, jobs = tmp_path_factory.mktemp("frontdesk"), []
+
+    def running() -> Frontdesk:
+        if not jobs or not jobs[-1].alive():
+            _start(jobs, folder, livekit_server, live_standins, ())
+            jobs[-1].wait_for("job.registered", 15)
+        return jobs[-1]
+
+    yield running
+    if jobs and jobs[-1].alive():
+        code = jobs[-1].stop(15)
+        assert code == 0, f"the job that served all calls ended with {code}"
 
 
 @pytest.fixture
-def frontdesk_job(session_job, providers):
+def frontdesk_job(session_jobs, providers):
     """The job that the tests share; its log of this test is shown on failure."""
-    assert session_job.alive(), f"the job died earlier:\n{session_job.text()[-4000:]}"
-    before = len(session_job.text())
-    yield session_job
-    print(f"---- {session_job.log}\n{session_job.text()[before:][-12000:]}")
-    assert session_job.alive(), "the job died in this test"
+    job = session_jobs()
+    before = len(job.text())
+    yield job
+    print(f"---- {job.log}\n{job.text()[before:][-12000:]}")
+    assert job.alive(), f"the job died in this test: {job.child.returncode}"
 
 
 @pytest.fixture
@@ -128,7 +135,7 @@ async def call(frontdesk_job, livekit_server):
     callers = []
 
     async def make(kind=Caller, join=True, **more):
-        more.setdefault("metadata", '{"clinic":"bright-smile"}')
+        more.setdefault("metadata", '{"clinic":"practice"}')
         caller = kind(more.pop("livekit", livekit_server),
                       more.pop("agent", frontdesk_job.agent), **more)
         callers.append(caller)

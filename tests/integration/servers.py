@@ -17,6 +17,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+CLINICS = Path(__file__).parent / "clinics"  # of the tests: fixed words, no database
 API_KEY, API_SECRET = "devkey", "devsecret-devsecret-devsecret-devsecret"
 
 CONFIG = """\

@@ -11,7 +11,7 @@ import pytest
 from .caller import Caller
 from .servers import Proxy
 
-CLINIC = '{"clinic":"bright-smile"}'
+CLINIC = '{"clinic":"practice"}'
 
 
 @pytest.fixture
