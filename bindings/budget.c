@@ -81,25 +81,38 @@ static bool too_deep(const struct vm *vm)
 	return vm->budget.c_stack - here > C_STACK_BYTES;
 }
 
-static void die(lua_State *L, struct vm *vm)
+/* level: of the Lua function to name; the hook stands in it. */
+static void die(lua_State *L, struct vm *vm, int level)
 {
 	/* pcall() would swallow a single error; one on every instruction
 	 * leaves nothing that could go on. */
 	vm->budget.killed = true;
 	lua_sethook(vm->L, hook, LUA_MASKCOUNT | LUA_MASKLINE, 1);
-	luaL_error(L, "script ran longer than %d ms",
-		   (int)(vm->budget.limit_us / 1000));
+	luaL_where(L, level);
+	lua_pushfstring(L, "script ran longer than %d ms",
+			(int)(vm->budget.limit_us / 1000));
+	lua_concat(L, 2);
+	lua_error(L);
 }
 
-void budget_check(lua_State *L)
+static void check(lua_State *L, int level)
 {
 	struct vm *vm = vm_of(L);
 
 	vm->churn = 0;
 	if (vm->budget.killed || spent(vm))
-		die(L, vm);
-	if (too_deep(vm))
-		luaL_error(L, "calls nest too deep");
+		die(L, vm, level);
+	if (too_deep(vm)) {
+		luaL_where(L, level);
+		lua_pushliteral(L, "calls nest too deep");
+		lua_concat(L, 2);
+		lua_error(L);
+	}
+}
+
+void budget_check(lua_State *L)
+{
+	check(L, 1);
 }
 
 static void hook(lua_State *L, lua_Debug *ar)
@@ -111,5 +124,5 @@ static void hook(lua_State *L, lua_Debug *ar)
 		vm->budget.hurried = false;
 		budget_arm(vm->L);
 	}
-	budget_check(L);
+	check(L, 0);
 }

@@ -21,6 +21,7 @@
 #include "bindings/bindings.h"
 
 #define MEMORY_DEFAULT ((size_t)512 << 20)
+#define VM_FRESH_BYTES ((size_t)16 << 10) /* of a state without libraries */
 /* Bytes allocated after which the hook looks at the time: copying 256 KiB
  * takes some 50 us, as long as the 1,000 instructions between hooks. */
 #define CHURN_BYTES ((size_t)256 << 10)
@@ -52,6 +53,9 @@ const char *policy_result_name(enum policy_result r)
 
 static bool may_grow(const struct vm *vm, size_t nsize, size_t more)
 {
+	/* lua_newstate() crashes where a part of it is refused. */
+	if (!vm->L)
+		return true;
 	return nsize <= VM_BLOCK_BYTES && vm->bytes + more <= vm->ceiling &&
 	       memory_bytes + more <= memory_limit;
 }
@@ -60,8 +64,10 @@ static void *vm_alloc(void *ud, void *p, size_t osize, size_t nsize)
 {
 	struct vm *vm = ud;
 
-	if (nsize > osize && !may_grow(vm, nsize, nsize - osize))
+	if (nsize > osize && !may_grow(vm, nsize, nsize - osize)) {
+		vm->starved = true;
 		return NULL;
+	}
 	void *to = NULL;
 	if (nsize) {
 		to = realloc(p, nsize);
@@ -109,6 +115,8 @@ static int open_state(lua_State *L)
 int vm_create(struct vm **ret_vm, struct bundle *b, struct policy *p)
 {
 	ON_LOOP();
+	if (memory_bytes + VM_FRESH_BYTES > memory_limit)
+		return -ENOMEM;
 	struct vm *vm = calloc(1, sizeof *vm);
 	if (!vm)
 		return -ENOMEM;
@@ -237,12 +245,6 @@ static int enter(lua_State *L)
 	return 0;
 }
 
-static int collect(lua_State *L)
-{
-	lua_gc(L, LUA_GCCOLLECT, 0);
-	return 0;
-}
-
 enum policy_result vm_enter(struct vm *vm, lua_CFunction fn, void *arg,
 			    int64_t limit_us)
 {
@@ -264,10 +266,11 @@ enum policy_result vm_enter(struct vm *vm, lua_CFunction fn, void *arg,
 	lua_settop(L, top);
 	vm->cur = L;
 	/* A full pass takes milliseconds: only where the next run would hit
-	 * the ceiling. */
-	if (outermost && vm->bytes > vm->ceiling / 4 * 3) {
-		if (lua_cpcall(L, collect, NULL))
-			lua_settop(L, top);
+	 * a ceiling. Not inside lua_cpcall(), which would allocate first; it
+	 * cannot raise, as our finalizers do not. */
+	if (outermost && (vm->starved || vm->bytes > vm->ceiling / 4 * 3)) {
+		lua_gc(L, LUA_GCCOLLECT, 0);
+		vm->starved = false;
 	}
 	vm->depth--;
 	if (outermost)

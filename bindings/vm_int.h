@@ -52,6 +52,7 @@ struct vm {
 	lua_State *cur;       /* L, or the coroutine that called into C */
 	size_t bytes, ceiling;
 	size_t churn;         /* allocated since the hook ran last */
+	bool starved;         /* something was refused: collect after the run */
 	struct budget budget;
 	int depth;            /* of vm_enter() */
 	int64_t run_us;       /* what the last run took */

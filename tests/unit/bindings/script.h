@@ -75,6 +75,7 @@ static inline void script_write(const char *folder, const char *file,
 static inline int script_load(struct script *s, const char *const *files)
 {
 	memset(s, 0, sizeof *s);
+	bindings_set_memory_limit(0);
 	snprintf(s->folder, sizeof s->folder, "/tmp/fd_clinic_XXXXXX");
 	assert_non_null(mkdtemp(s->folder));
 	for (; *files; files += 2)
