@@ -189,6 +189,7 @@ void call_shut(struct call *c, enum call_end end, int grace_ms)
 	speech_cut(c->speech);
 	if (line)
 		speech_line(c->speech, line, text, false);
+	call_busy_check(c); /* the hang-up waits for it */
 	call_feed(c, TE_HANGUP, NULL, 0, end, false);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/thread.h"
@@ -33,6 +34,7 @@ static void play_line(struct call *c, const char *name, bool filler)
 		return;
 	call_note(c, NOTE_TROUBLE, name, 0);
 	speech_line(c->speech, line, text, filler);
+	call_busy_check(c); /* a hang-up waits for it */
 }
 
 /* A stalled loop cannot say its fillers: media says the first by itself. */
@@ -45,7 +47,8 @@ static void arm_filler(struct call *c)
 			  c->turn.cfg.filler_ms + MEDIA_FILLER_LATER_MS);
 }
 
-static void take_turn(struct call *c, const char *text, bool interrupted)
+static void take_turn(struct call *c, const char *text, bool interrupted,
+		      bool typed)
 {
 	struct policy_turn t = {
 		.id = ++c->turn_id,
@@ -56,6 +59,7 @@ static void take_turn(struct call *c, const char *text, bool interrupted)
 		.n_words = c->n_words,
 		.interrupted = interrupted,
 		.heard = c->last_heard ? c->last_heard : "",
+		.typed = typed,
 	};
 
 	str_set(&c->last_text, text);
@@ -67,7 +71,9 @@ static void take_turn(struct call *c, const char *text, bool interrupted)
 		call_note(c, NOTE_INTERRUPTED, t.heard, 0);
 	history_user(&c->history, text);
 	arm_filler(c);
-	c->policy_turn = true;
+	/* a taken turn counts as work, whatever was told of QUIET before: a
+	 * script that is done without a word must be told as such */
+	c->policy_turn = c->busy = true;
 	c->host->policy->on_turn(c->policy, &t);
 	for (size_t i = 0; i < c->n_words; i++)
 		free((char *)c->words[i].text);
@@ -101,13 +107,16 @@ static void drop_reply(struct call *c)
 static void untake_turn(struct call *c)
 {
 	cJSON *all = c->history.messages;
-	int last = cJSON_GetArraySize(all) - 1;
-	const cJSON *m = cJSON_GetArrayItem(all, last);
 
 	drop_reply(c);
-	const cJSON *role = cJSON_GetObjectItem(m, "role");
-	if (role && str_eq(role->valuestring, "user"))
-		cJSON_DeleteItemFromArray(all, last);
+	/* behind it may be an answer that was not heard, or tool calls */
+	for (int i = cJSON_GetArraySize(all) - 1; i >= 0; i--) {
+		if (str_eq(json_str(cJSON_GetArrayItem(all, i), "role"),
+			   "user")) {
+			cJSON_DeleteItemFromArray(all, i);
+			return;
+		}
+	}
 }
 
 static void say_silence(struct call *c, int nth)
@@ -154,7 +163,7 @@ static void perform(struct call *c, const struct turn_action *a)
 		untake_turn(c);
 		break;
 	case TA_TURN:
-		take_turn(c, a->text, a->flag);
+		take_turn(c, a->text, a->flag, a->n);
 		break;
 	case TA_LINE:
 		play_line(c, a->text, a->flag);
@@ -215,7 +224,10 @@ void call_feed(struct call *c, enum turn_event_type type, const char *text,
 	while ((f = next_feed(c))) {
 		struct turn_out out = { 0 };
 		f->e.at_ms = call_now_ms(c);
-		if (!c->ended)
+		/* what is busy may have changed while this event waited */
+		bool stale = (f->e.type == TE_QUIET && c->busy) ||
+			     (f->e.type == TE_WORK && !c->busy);
+		if (!c->ended && !stale)
 			turn_step(&c->turn, &f->e, &out);
 		for (int i = 0; i < out.n && !c->ended; i++)
 			perform(c, &out.v[i]);
@@ -269,7 +281,10 @@ static void on_ended(void *arg, struct utterance *u, const char *heard,
 			str_set(&c->last_heard, heard);
 	}
 	call_busy_check(c);
-	call_feed(c, TE_SOUND_END, NULL, 0, 0, speech_more_queued(c->speech));
+	/* one that never sounded may end while another sounds: no news */
+	if (u->started || !speech_sounding(c->speech))
+		call_feed(c, TE_SOUND_END, NULL, 0, 0,
+			  speech_more_queued(c->speech));
 	if (c->transfer_to && !speech_busy(c->speech) &&
 	    !speech_more_queued(c->speech))
 		leg_transfer_start(c);

@@ -125,7 +125,7 @@ struct utterance *speech_sounding(const struct speech *s)
 bool speech_busy(const struct speech *s)
 {
 	for (const struct utterance *u = s->first; u; u = u->next) {
-		if (!u->filler && (!u->complete || !u->started))
+		if (!u->filler && !u->cut && (!u->complete || !u->started))
 			return true;
 	}
 	return false;
@@ -134,7 +134,7 @@ bool speech_busy(const struct speech *s)
 bool speech_more_queued(const struct speech *s)
 {
 	for (const struct utterance *u = s->first; u; u = u->next) {
-		if (!u->ended && u->complete && !u->err)
+		if (!u->ended && !u->cut && u->complete && !u->err)
 			return true;
 	}
 	return false;
@@ -394,7 +394,7 @@ static void ended(struct speech *s, const struct audio_event *e)
 	int ms = (int)e->heard_ms;
 	char *heard = speech_heard(u, ms);
 
-	u->started = u->ended = u->complete = true;
+	u->ended = u->complete = true;
 	unlink_utterance(s, u);
 	s->ops->on_ended(s->arg, u, heard, e->cut);
 	tell_watches(u, e->cut ? -ECANCELED : u->err, heard);
@@ -445,6 +445,7 @@ void speech_cut(struct speech *s)
 {
 	/* what has not reached playout at all must end too, in order */
 	for (struct utterance *u = s->first; u; u = u->next) {
+		u->cut = true;
 		if (u->complete)
 			continue;
 		tts_close(u->tts);

@@ -40,6 +40,7 @@ struct utterance {
 	bool finished;        /* TTS knows that no more text comes */
 	bool complete;        /* all its audio is with playout */
 	bool started, ended;
+	bool cut;             /* its end is on its way */
 	bool uninterruptible, forget;
 	bool filler;          /* a stored line that is no answer */
 	const struct audio_line *line;

@@ -64,7 +64,7 @@ enum turn_action_type {
 	TA_SPECULATE,   /* start the model on text */
 	TA_UNSPECULATE, /* throw it away */
 	TA_CANCEL,      /* the caller goes on before we sounded: drop the reply */
-	TA_TURN,        /* text is the caller's turn; flag interrupted */
+	TA_TURN,        /* text is the caller's turn; flag interrupted; n typed */
 	TA_LINE,        /* play the stored line named text now */
 	TA_STATE,       /* text: listening, thinking, speaking */
 	TA_SILENCE,     /* nobody speaks, for the nth time */
@@ -137,6 +137,7 @@ struct turn {
 	bool deaf;             /* words belong to a turn already taken */
 	bool interrupted;      /* the words now coming cut us off */
 	bool taken_interrupted;
+	bool typed;            /* the words were typed */
 	bool waited_final;     /* the endpoint was put off for a final once */
 
 	/* our voice */

@@ -162,7 +162,8 @@ void turn_take(struct turn *t, int64_t now_ms, struct turn_out *out)
 	t->working = true;
 	turn_off(t, TT_ENDPOINT);
 	turn_off(t, TT_GIVE_UP);
-	turn_act(out, TA_TURN, words, 0, t->taken_interrupted);
+	turn_act(out, TA_TURN, words, t->typed, t->taken_interrupted);
+	t->typed = false;
 	turn_think(t, t->speech_end_ms, now_ms, out);
 	free(words);
 }
@@ -345,6 +346,7 @@ void turn_on_typed(struct turn *t, const struct turn_event *e,
 		return;
 	buf_reset(&t->interim);
 	join(&t->finals, e->text);
+	t->typed = true;
 	t->words_ms = e->at_ms;
 	if (t->phase == TURN_SPEAKING && !turn_may_cut(t))
 		return; /* it waits, like spoken words */

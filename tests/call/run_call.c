@@ -76,7 +76,8 @@ static char *action_text(const struct turn_action *a)
 	case TA_CANCEL:
 		return str_dup("cancel");
 	case TA_TURN:
-		return str_printf("turn \"%s\"%s", a->text,
+		return str_printf("turn \"%s\"%s%s", a->text,
+				  a->n ? " typed" : "",
 				  a->flag ? " interrupted" : "");
 	case TA_LINE:
 		return str_printf("line %s", a->text);
