@@ -10,8 +10,8 @@
 
 enum { HZ = AUDIO_OUT_HZ, LONGEST_MS = 4000 };
 
-static const char *const names[] = { "apology",   "goodbye", "filler", "hold",
-				     "emergency", "closed",  "busy" };
+static const char *const names[] = { "apology", "goodbye",   "filler", "hold",
+				     "pardon",  "emergency", "closed", "busy" };
 
 struct heard {
 	double square_sum; /* of voiced frames */
