@@ -64,7 +64,8 @@ enum audio_event_type {
 	AUDIO_STARTED,     /* first sounding packet of utterance left */
 	AUDIO_ENDED,       /* utterance over: heard_ms of it were sent; cut or not */
 	AUDIO_FILLER,      /* the armed filler began to play */
-	AUDIO_TRACK,       /* first packet of a (new) SSRC arrived */
+	AUDIO_TRACK,       /* first packet of a (new) SSRC arrived, or of one
+			    * whose clock started anew */
 };
 
 struct audio_event {

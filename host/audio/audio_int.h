@@ -88,6 +88,8 @@ struct audio {
 	uint32_t filler_utterance;
 	int64_t filler_us;        /* when it begins */
 	int64_t due_us;           /* when this beat should have been, 0: none yet */
+	int64_t least_late_us;    /* of the last phase_beats beats */
+	int phase_beats;
 	uint32_t ticks;
 	int64_t now_us;           /* of the present beat */
 	bool news;                /* the loop should look into reports */

@@ -16,6 +16,7 @@ enum {
 	/* A stalled media thread makes up for three beats at once and gives
 	 * up older ones (io.h); those are gaps in the timestamps. */
 	CATCH_UP = 3,
+	PHASE_BEATS = 50,
 	IDLE_FRAMES = 3, /* encoded a time: under 1 ms, a phase slot's length */
 };
 
@@ -206,6 +207,25 @@ static void fill_silence(struct audio *a)
 
 /* ---- out ------------------------------------------------------------------------------- */
 
+static void skip_frames(struct audio *a, int64_t n)
+{
+	a->due_us += n * FRAME_US;
+	a->ticks += (uint32_t)n * AUDIO_RTP_STEP;
+}
+
+/* The beats of a second were all late: our idea of their phase is wrong, or
+ * one was given up that we took for delayed. */
+static void correct_phase(struct audio *a)
+{
+	if (a->least_late_us >= FRAME_US) {
+		skip_frames(a, a->least_late_us / FRAME_US);
+		a->least_late_us %= FRAME_US;
+	}
+	a->due_us += a->least_late_us;
+	a->least_late_us = INT64_MAX;
+	a->phase_beats = 0;
+}
+
 /* When this beat should have been: late ones must not look to the jitter
  * buffer as if time jumped. RTP time follows, so that it stays real time
  * when beats were given up (RFC 3550, 5.1). */
@@ -213,19 +233,20 @@ static void keep_time(struct audio *a)
 {
 	if (!a->due_us) {
 		a->due_us = a->now_us;
+		a->least_late_us = INT64_MAX;
 		return;
 	}
-	a->due_us += FRAME_US;
-	a->ticks += AUDIO_RTP_STEP;
+	skip_frames(a, 1);
 	int64_t late = a->now_us - a->due_us;
-	if (late >= CATCH_UP * FRAME_US) {
-		int64_t skipped = late / FRAME_US - CATCH_UP + 1;
-
-		a->due_us += skipped * FRAME_US;
-		a->ticks += (uint32_t)skipped * AUDIO_RTP_STEP;
-	} else if (late < -CATCH_UP * FRAME_US) {
-		a->due_us = a->now_us;
-	}
+	if (late >= CATCH_UP * FRAME_US)
+		skip_frames(a, late / FRAME_US - CATCH_UP + 1);
+	if (late < 0)
+		a->due_us = a->now_us; /* the ones before were late */
+	late = a->now_us - a->due_us;
+	if (late < a->least_late_us)
+		a->least_late_us = late;
+	if (++a->phase_beats == PHASE_BEATS)
+		correct_phase(a);
 }
 
 static void speak(struct audio *a)

@@ -305,6 +305,86 @@ static void heard_time_is_the_same_when_paused_and_when_cut(void **state)
 	rig_free(r);
 }
 
+/* ---- time ------------------------------------------------------------------------ */
+
+static void late_beats_do_not_delay_the_caller_for_good(void **state)
+{
+	(void)state;
+	struct rig *r = rig_new(NULL);
+	struct audio_stats s;
+	int64_t due_us = r->now_us;
+	uint32_t x = 5;
+
+	for (int i = 0; i < 1500; i++, due_us += RIG_BEAT_US) {
+		r->now_us = due_us;
+		rig_caller(r, LOUD);
+		if (i == 700)
+			continue; /* given up, and nobody tells us */
+		x = x * 1664525u + 1013904223u;
+		/* The first one is very late, others up to 9 ms. */
+		int64_t late_us = i ? (x >> 8) % 9000 : 17000;
+		r->now_us = due_us + late_us;
+		audio_beat(r->audio, r->now_us);
+		audio_idle(r->audio, r->now_us);
+		audio_drain(r->audio);
+		audio_stats(r->audio, &s);
+		if (i > 100 && i != 701)
+			assert_in_range(s.jitter_ms, 0, 45);
+		if (i > 750)
+			assert_int_equal(r->ticks, i * 960);
+	}
+	assert_int_equal(s.late, 0);
+	assert_int_equal(s.lost, 0);
+	assert_in_range(s.jitter_ms, 0, 40);
+	rig_free(r);
+}
+
+static void speech_survives_loss_and_jitter(void **state)
+{
+	(void)state;
+	struct rig *r = rig_new(NULL);
+	struct audio_stats s;
+	struct { uint8_t opus[400]; int n; uint16_t seq; int64_t at_us; } air[16];
+	int n_air = 0;
+	uint32_t x = 11;
+
+	opus_encoder_ctl(r->caller, OPUS_SET_INBAND_FEC(1));
+	opus_encoder_ctl(r->caller, OPUS_SET_PACKET_LOSS_PERC(20));
+	opus_encoder_ctl(r->caller, OPUS_SET_BITRATE(32000));
+	for (int i = 0; i < 3000; i++) {
+		x = x * 1664525u + 1013904223u;
+		int64_t jitter_us = (x >> 8) % 60000;
+		x = x * 1664525u + 1013904223u;
+		air[n_air].n = rig_caller_encode(r, LOUD, air[n_air].opus);
+		air[n_air].seq = (uint16_t)i;
+		air[n_air].at_us = r->now_us + jitter_us;
+		n_air += (x >> 8) % 50 != 0; /* 2 % are lost */
+		for (int k = 0; k < n_air; k++) {
+			if (air[k].at_us > r->now_us)
+				continue;
+			audio_rx(r->audio, &(struct audio_rtp){ .ssrc = 1,
+				.seq = air[k].seq, .payload = air[k].opus,
+				.timestamp = air[k].seq * 960u,
+				.len = (size_t)air[k].n,
+				.arrival_us = air[k].at_us });
+			air[k--] = air[--n_air];
+		}
+		rig_beat(r);
+	}
+	audio_stats(r->audio, &s);
+	print_message("2 %% loss, 60 ms jitter: %d lost, %d late, %d concealed, "
+		      "%d by FEC, %d ms deep\n", (int)s.lost, (int)s.late,
+		      (int)s.concealed, (int)s.fec_used, (int)s.jitter_ms);
+	assert_in_range(s.lost, 40, 80);
+	assert_in_range(s.late, 0, 6);
+	assert_in_range(s.concealed, 40, 100);
+	assert_in_range(s.jitter_ms, 40, 110);
+	assert_int_equal(r->heard_samples, 3000 * 320);
+	assert_int_equal(rig_count(r, AUDIO_SPEECH_ON), 1);
+	assert_int_equal(rig_count(r, AUDIO_SPEECH_OFF), 0);
+	rig_free(r);
+}
+
 /* ---- the filler ------------------------------------------------------------------ */
 
 static void the_filler_plays_when_nothing_else_began(void **state)
@@ -447,6 +527,8 @@ int main(void)
 		cmocka_unit_test(with_nothing_to_say_nothing_is_paused),
 		cmocka_unit_test(a_verdict_in_time_decides),
 		cmocka_unit_test(heard_time_is_the_same_when_paused_and_when_cut),
+		cmocka_unit_test(late_beats_do_not_delay_the_caller_for_good),
+		cmocka_unit_test(speech_survives_loss_and_jitter),
 		cmocka_unit_test(the_filler_plays_when_nothing_else_began),
 		cmocka_unit_test(saying_anything_disarms_the_filler),
 		cmocka_unit_test(what_is_said_during_the_filler_follows_it),
