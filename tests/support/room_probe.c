@@ -294,6 +294,14 @@ static void on_dtmf(void *arg, const char *identity, char key)
 	say(o);
 }
 
+/* What is queued leaves while the loop still turns. */
+static void goodbye(struct probe *p)
+{
+	worker_close(p->worker);
+	p->worker = NULL;
+	timer_start(&p->last_words, 50);
+}
+
 static void on_end(void *arg, enum room_end end, const char *why)
 {
 	static const char *const names[] = { "left", "closed", "removed",
@@ -313,7 +321,7 @@ static void on_end(void *arg, enum room_end end, const char *why)
 	if (p->job_id && p->worker)
 		worker_job_end(p->worker, p->job_id, JOB_SUCCESS, NULL);
 	if (p->quitting)
-		timer_start(&p->last_words, 50);
+		goodbye(p);
 }
 
 static void join(struct probe *p, const char *url, const char *token)
@@ -555,7 +563,7 @@ static void quit(struct probe *p)
 	if (p->room)
 		room_leave(p->room, 1);
 	else
-		timer_start(&p->last_words, 50);
+		goodbye(p);
 }
 
 static void stop_now(void *arg)
