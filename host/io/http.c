@@ -212,7 +212,11 @@ static int set_up(struct http *x, const struct http_cfg *cfg)
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
 			 (long)CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+	/* over plain TCP there is nothing to share: a mute server would hold
+	 * every other request up until its first answer */
+	curl_easy_setopt(e, CURLOPT_PIPEWAIT, x->url.tls && !cfg->fresh ? 1L :
+			 0L);
+	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, cfg->fresh ? 1L : 0L);
 	/* a kept connection that died unseen is found before its next use */
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 15L);

@@ -146,7 +146,8 @@ struct ws_cfg {
 };
 
 /* Starts connecting; name, TCP (each address in turn), TLS (certificate's
- * name checked), handshake. Host names up to about 110 bytes. Honours https_proxy/no_proxy for TLS. cfg is copied. [loop] */
+ * name checked), handshake. Host names up to about 110 bytes. Honours
+ * https_proxy/no_proxy for TLS. cfg is copied. [loop] */
 int ws_open(struct ws **ret_ws, struct loop *l, const struct ws_cfg *cfg,
 	    const struct ws_ops *ops, void *arg);
 /* Queues one message; sent in order. ERR_CLOSED when not open, ERR_FULL when
@@ -188,6 +189,8 @@ struct http_cfg {
 	int idle_ms;                /* limit between pieces; 0: 5,000 */
 	int total_ms;               /* 0: no limit */
 	size_t max_body;            /* of a collected body; 0: 4 MiB */
+	bool fresh;                 /* on a connection of its own: the shared
+				       one gave no answer */
 };
 
 /* Starts a request (HTTP/2 where offered, connections kept and shared). cfg
