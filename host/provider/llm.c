@@ -48,6 +48,7 @@ struct llm {
 	struct llm_try *winner;       /* gave the first delta */
 	uint8_t tried[MAX_CHOICES];   /* TRIES_A_CHOICE: not again */
 	size_t at;
+	int n_started;
 	int64_t deadline_ms;          /* of the first delta */
 	struct timer limit, hedge, retry;
 	struct failure failure;       /* the newest */
@@ -312,6 +313,8 @@ static void start_try(struct llm *l)
 	t->choice = l->at;
 	t->request = l->request;
 	t->request.choice = c;
+	/* a connection that died silently would swallow every try */
+	t->request.fresh = l->n_started++ > 0;
 	t->ops = llm_ops_find(l->p, c, l->tools != NULL);
 	int r = t->ops ? t->ops->start(&t->conn, l->p, &t->request, on_conn, t)
 		       : ERR_CONFIG;

@@ -227,6 +227,7 @@ static int post(struct llm_http *c, const struct llm_request *q)
 		.method = "POST", .url = url, .headers = headers,
 		.body = body, .body_len = strlen(body),
 		.connect_ms = 2000, .first_byte_ms = 30000, .idle_ms = 30000,
+		.fresh = q->fresh,
 	};
 	int r = c->p->tables->net->http_start(&c->http, c->p->loop, &cfg,
 					      &exchange_ops, c);

@@ -95,6 +95,7 @@ struct llm_request { /* borrowed until the conn is cancelled */
 	const char *cache_key, *user_hash;
 	int max_tokens;
 	double temperature;
+	bool fresh;         /* not on the connection of the try before */
 };
 
 enum llm_conn_type { LLM_CONN_TEXT, LLM_CONN_ALIVE, LLM_CONN_TOOL,

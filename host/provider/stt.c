@@ -19,6 +19,7 @@
 #define VOICED_MIN (STT_RATE_HZ * 3 / 10) /* less is a cough, not a stall */
 #define FLUSH_MIN (STT_RATE_HZ / 10)      /* less may give no words at all */
 #define COVER_MIN (STT_RATE_HZ / 5)
+#define WORDS_MIN STT_RATE_HZ             /* so much voice has words in it */
 #define FLUSH_MS 1000
 #define STEADY_MS 5000   /* a connection that lived so long was a good one */
 #define DEAD_RETRY_MS 5000
@@ -55,7 +56,8 @@ struct stt {
 	int64_t voice_from, voice_to, voiced; /* unanswered voice, samples */
 	int64_t voice_last;     /* end of the newest voice */
 	int64_t empty_voiced;   /* voice answered by nothing but silence */
-	bool suspected;         /* reconnected once for that already */
+	int64_t unheard_from, unheard; /* voice of this turn without a word */
+	bool suspected;         /* looked elsewhere once for that already */
 	bool flushing;
 
 	struct stt_word *words;
@@ -159,7 +161,8 @@ static void conn_failed(struct stt *s, const struct failure *f)
 	const struct provider_choice *c = &s->choices[s->at];
 	bool steady = s->healthy && clock_now_ms(s->p->clock) - s->opened_ms >=
 		      STEADY_MS;
-	bool stay = steady && !f->permanent && f->err != ERR_STALLED;
+	bool stay = steady && !f->permanent && f->err != ERR_STALLED &&
+		    f->err != ERR_EMPTY;
 
 	drop_conn(s);
 	if (steady)
@@ -167,7 +170,8 @@ static void conn_failed(struct stt *s, const struct failure *f)
 	s->failures++;
 	if (f->permanent)
 		s->refused |= 1ull << s->at;
-	if (!stay)
+	/* a noisy line gives voice without words too: no news for others */
+	if (!stay && f->err != ERR_EMPTY)
 		health_bad(s->p, 's', c, f->err);
 	bool left = stay || next_choice(s);
 	if (!left || s->failures >= (int)s->n_choices + 2) {
@@ -237,6 +241,7 @@ static void end_utterance(struct stt *s)
 		tell(s, &e);
 	}
 	stt_text_reset(&s->text);
+	s->unheard = 0;
 }
 
 /* The provider left us with a guess: it is the best there is. */
@@ -275,12 +280,23 @@ static void on_flush(void *arg)
 	leave(s);
 }
 
+/* Voice answered by silence only: one look elsewhere, until a word comes. */
+static bool suspect(struct stt *s)
+{
+	if (s->suspected || !s->open)
+		return false;
+	s->suspected = true;
+	s->empty_voiced = 0;
+	fail(s, ERR_EMPTY, "voice, but no words");
+	return true;
+}
+
 /* Something was heard of the audio up to pos. */
 static void answered(struct stt *s, int64_t pos, bool words)
 {
 	s->healthy = true;
 	if (words) {
-		s->empty_voiced = 0;
+		s->empty_voiced = s->unheard = 0;
 		s->suspected = false;
 	} else if (!s->voiced || pos < s->voice_from + COVER_MIN) {
 		return;
@@ -289,13 +305,8 @@ static void answered(struct stt *s, int64_t pos, bool words)
 	}
 	s->voiced = 0;
 	timer_stop(&s->stall);
-	/* voice for long, answered by silence only: one look elsewhere */
-	if (s->empty_voiced >= (int64_t)s->stall_ms * 3 * STT_RATE_HZ / 1000 &&
-	    !s->suspected) {
-		s->suspected = true;
-		s->empty_voiced = 0;
-		fail(s, ERR_STALLED, "voice, but no words");
-	}
+	if (s->empty_voiced >= (int64_t)s->stall_ms * 3 * STT_RATE_HZ / 1000)
+		suspect(s);
 }
 
 static void grow_words(struct stt *s, size_t n)
@@ -343,6 +354,18 @@ static void on_interim(struct stt *s, const struct stt_result *r, int64_t end)
 	tell(s, &e);
 }
 
+/* The audio up to end needs no replay, unless voice in it gave no word. */
+static void settle(struct stt *s, int64_t end, bool words)
+{
+	int64_t keep = s->audio.end;
+
+	if (!words && s->unheard && !s->suspected)
+		keep = s->unheard_from;
+	if (end > s->final_to)
+		s->final_to = end;
+	stt_audio_drop(&s->audio, s->final_to < keep ? s->final_to : keep);
+}
+
 static void on_result(struct stt *s, const struct stt_result *r)
 {
 	int64_t end = s->base + (int64_t)(r->end_s * STT_RATE_HZ);
@@ -352,16 +375,18 @@ static void on_result(struct stt *s, const struct stt_result *r)
 		health_good(s->p, 's', &s->choices[s->at]);
 	if (r->final) {
 		on_final(s, r);
-		if (end > s->final_to)
-			s->final_to = end;
-		stt_audio_drop(&s->audio, s->final_to);
+		settle(s, end, words);
 	} else {
 		on_interim(s, r, end);
 	}
 	if (s->over)
 		return;
-	if (r->ends || (s->flushing && r->final &&
-			(r->flushed || end >= s->voice_last)))
+	bool answer = s->flushing && r->final &&
+		      (r->flushed || end >= s->voice_last);
+	if (answer && !words && s->unheard >= WORDS_MIN &&
+	    !stt_text_has_finals(&s->text) && suspect(s))
+		return;
+	if (r->ends || answer)
 		end_utterance(s);
 	if (!s->over)
 		answered(s, end, words);
@@ -499,7 +524,10 @@ void stt_push(struct stt *s, const int16_t *pcm, size_t n, bool voiced)
 	if (voiced) {
 		if (!s->voiced)
 			s->voice_from = s->audio.end - (int64_t)n;
+		if (!s->unheard)
+			s->unheard_from = s->audio.end - (int64_t)n;
 		s->voiced += (int64_t)n;
+		s->unheard += (int64_t)n;
 		s->voice_last = s->audio.end;
 	}
 	if (!s->open)
@@ -515,7 +543,8 @@ void stt_flush(struct stt *s)
 {
 	ON_LOOP();
 	bool waiting = s->voiced >= FLUSH_MIN ||
-		       stt_text_has_interim(&s->text);
+		       stt_text_has_interim(&s->text) ||
+		       (s->unheard >= WORDS_MIN && !s->suspected);
 
 	if (!waiting && !stt_text_has_finals(&s->text))
 		return;

@@ -24,8 +24,7 @@ static int aura_rest_open(void **ret_conn, struct providers *p,
 			  const struct provider_choice *c, bool fresh,
 			  tts_conn_h *fn, void *arg)
 {
-	(void)fresh; /* a request that failed took its connection with it */
-	return rest_open(ret_conn, p, c, &dialect, fn, arg);
+	return rest_open(ret_conn, p, c, &dialect, fresh, fn, arg);
 }
 
 const struct tts_ops tts_aura_rest = {

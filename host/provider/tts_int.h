@@ -107,7 +107,7 @@ struct rest_dialect {
 };
 int rest_open(void **ret_conn, struct providers *p,
 	      const struct provider_choice *c, const struct rest_dialect *d,
-	      tts_conn_h *fn, void *arg);
+	      bool fresh, tts_conn_h *fn, void *arg);
 int rest_speak(void *conn, int part, const char *text);
 void rest_close(void *conn);
 /* What a content type means: 0 raw samples, 1 events, below 0 unusable. */

@@ -40,6 +40,7 @@ struct rest_conn {
 	tts_conn_h *fn;
 	void *arg;
 	struct rest_part *parts;
+	bool fresh;             /* the next request, after a failure */
 	int busy;
 	bool over;
 };
@@ -242,7 +243,7 @@ static const struct http_ops exchange_ops = { on_headers, on_data, on_done };
 
 int rest_open(void **ret_conn, struct providers *p,
 	      const struct provider_choice *c, const struct rest_dialect *d,
-	      tts_conn_h *fn, void *arg)
+	      bool fresh, tts_conn_h *fn, void *arg)
 {
 	ON_LOOP();
 	struct rest_conn *r = calloc(1, sizeof *r);
@@ -252,6 +253,7 @@ int rest_open(void **ret_conn, struct providers *p,
 	r->p = p;
 	r->choice = c;
 	r->dialect = d;
+	r->fresh = fresh;
 	r->fn = fn;
 	r->arg = arg;
 	*ret_conn = r;
@@ -276,7 +278,9 @@ int rest_speak(void *conn, int part, const char *text)
 		.method = "POST", .url = q.url, .headers = headers,
 		.body = q.body, .body_len = strlen(q.body),
 		.connect_ms = 2000, .first_byte_ms = 10000, .idle_ms = 10000,
+		.fresh = c->fresh,
 	};
+	c->fresh = false;
 	int r = c->p->tables->net->http_start(&t->http, c->p->loop, &cfg,
 					      &exchange_ops, t);
 	free(q.url);

@@ -35,8 +35,7 @@ static int speech_open(void **ret_conn, struct providers *p,
 		       const struct provider_choice *c, bool fresh,
 		       tts_conn_h *fn, void *arg)
 {
-	(void)fresh;
-	return rest_open(ret_conn, p, c, &dialect, fn, arg);
+	return rest_open(ret_conn, p, c, &dialect, fresh, fn, arg);
 }
 
 static int speech_check(const struct provider_choice *c, const char **ret_why)

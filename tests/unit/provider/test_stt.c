@@ -365,6 +365,38 @@ static void empty_answers_about_the_voice_prove_life(void **state)
 	finish();
 }
 
+static void a_turn_of_voice_without_a_word_is_heard_by_another(void **state)
+{
+	(void)state;
+
+	begin(2);
+	event(&conns[0], STT_CONN_OPEN);
+	speak(500, false);
+	frame_no = 30;
+	speak(1500, true);
+	hears(&conns[0], FINAL, 0, 1.8, "");
+	stt_flush(stt);
+	hears(&conns[0], FINAL | FLUSHED, 1.8, 2.0, "");
+	expect_told("open trouble:ERR_EMPTY");
+	clock_advance(clk, 0);
+	event(&conns[1], STT_CONN_OPEN);
+	assert_int_equal(conns[1].first, 30);
+	assert_int_equal(conns[1].flushes, 1);
+	hears(&conns[1], FINAL | FLUSHED, 0, 1.5, "hello");
+	expect_told("open final:hello end:hello");
+	/* a line that is only noisy is not asked about twice */
+	for (int i = 0; i < 2; i++) {
+		speak(1500, true);
+		stt_flush(stt);
+		hears(&conns[n_conns - 1], FINAL | FLUSHED, 1.5, 99, "");
+		clock_advance(clk, 0);
+		if (n_conns == 3)
+			event(&conns[2], STT_CONN_OPEN);
+	}
+	assert_int_equal(n_conns, 3);
+	finish();
+}
+
 static void answers_about_older_audio_do_not_calm_the_detector(void **state)
 {
 	(void)state;
@@ -655,6 +687,7 @@ int main(void)
 		cmocka_unit_test(the_whole_stall_stays_within_three_seconds),
 		cmocka_unit_test(a_cough_is_no_reason_to_reconnect),
 		cmocka_unit_test(empty_answers_about_the_voice_prove_life),
+		cmocka_unit_test(a_turn_of_voice_without_a_word_is_heard_by_another),
 		cmocka_unit_test(answers_about_older_audio_do_not_calm_the_detector),
 		cmocka_unit_test(a_drop_after_long_service_comes_back_to_the_same),
 		cmocka_unit_test(refused_credentials_are_not_tried_again),
