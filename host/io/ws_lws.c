@@ -21,6 +21,7 @@
 enum {
 	MAX_SOCKETS = 1024,
 	CHUNK = 16 << 10,       /* read at once; also room for a request */
+	LWS_TAIL = 12,          /* what lws keeps of it for itself */
 	HANDSHAKE_S = 60,       /* our own limits are shorter */
 };
 
@@ -86,10 +87,32 @@ static int writable(struct ws *w, struct lws *wsi)
 
 /* ---- handshake --------------------------------------------------------------------- */
 
+/* lws cuts the request line at 2 KiB without a word, and a LiveKit join is
+ * longer. So it is told "/", and the path goes in here: the text so far begins
+ * where lws's buffer does, which the room that is left tells. */
+static bool put_path(struct ws *w, uint8_t **at, size_t *room)
+{
+	static const char line[] = "GET / HTTP/1.1\r\n";
+	size_t n = CHUNK - LWS_TAIL - *room, grow = strlen(w->url.path) - 1;
+	uint8_t *start = *at - n;
+
+	if (*room > CHUNK - LWS_TAIL || n < sizeof line || grow > *room ||
+	    memcmp(start, line, sizeof line - 1) != 0)
+		return false;
+	memmove(start + 5 + grow, start + 5, n - 5);
+	memcpy(start + 4, w->url.path, grow + 1);
+	*at += grow;
+	*room -= grow;
+	return true;
+}
+
 static int add_headers(struct ws *w, struct lws *wsi, void *in, size_t room)
 {
-	uint8_t **at = in, *end = *at + room;
+	uint8_t **at = in, *end;
 
+	if (!put_path(w, at, &room))
+		return -1;
+	end = *at + room;
 	for (char **h = w->headers; *h; h++) {
 		char name[128];
 		const char *colon = strchr(*h, ':');
@@ -428,7 +451,7 @@ int ws_lws_connect(struct ws *w)
 		.vhost = vhost,
 		.address = w->proxy.host[0] ? w->url.host : addr,
 		.port = w->url.port,
-		.path = w->url.path,
+		.path = "/", /* see put_path() */
 		.host = w->host_header,
 		.protocol = w->protocol,
 		.local_protocol_name = protocols[0].name,

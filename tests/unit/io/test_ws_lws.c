@@ -188,6 +188,48 @@ static void a_request_too_big_fails_and_a_big_one_does_not(void **state)
 	assert_int_equal(s.n_open, 1);
 }
 
+static void check_long_path(struct conn *c)
+{
+	const size_t *n = c->server->arg;
+
+	ws_accept(c);
+	const char *end = strstr(c->head, " HTTP/1.1\r\nPragma");
+	CHECK(end && (size_t)(end - c->head) == *n + 4);
+	CHECK(memcmp(c->head, "GET /rtc?x", 10) == 0 && end[-1] == 'z');
+	CHECK(strstr(c->head, "\r\nAuthorization: Bearer t\r\n\r\n") ||
+	      strcasestr(c->head, "\r\nauthorization: Bearer t\r\n"));
+	conn_wait_end(c);
+}
+
+static void a_long_path_arrives_whole(void **state)
+{
+	(void)state;
+	static const char *const list[] = { "127.0.0.1", NULL };
+	static const size_t sizes[] = { 11, 1023, 2040, 2050, 8191 };
+	const char *headers[] = { "Authorization: Bearer t", NULL };
+	static char url[9000];
+	static struct server server;
+
+	addresses = list;
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct seen s = { 0 };
+		struct ws_cfg cfg = { .url = url, .headers = headers };
+		size_t n = sizes[i];
+		server_start(&server, check_long_path, &n, NULL);
+		int at = sprintf(url, "ws://many.example:%d", server.port);
+		memset(url + at, 'x', n);
+		memcpy(url + at, "/rtc?", 5);
+		url[at + (int)n - 1] = 'z';
+		url[at + (int)n] = 0;
+		assert_int_equal(loop_create(&s.loop, NULL), 0);
+		assert_int_equal(ws_open(&s.ws, s.loop, &cfg, &ops, &s), 0);
+		loop_run(s.loop);
+		assert_int_equal(s.n_open, 1);
+		loop_destroy(s.loop);
+		server_stop(&server);
+	}
+}
+
 static void a_host_name_too_long_for_lws_is_refused(void **state)
 {
 	(void)state;
@@ -211,6 +253,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_refuses_is_not_asked_elsewhere),
 		cmocka_unit_test(
 			a_request_too_big_fails_and_a_big_one_does_not),
+		cmocka_unit_test(a_long_path_arrives_whole),
 		cmocka_unit_test(a_host_name_too_long_for_lws_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
