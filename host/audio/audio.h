@@ -93,7 +93,7 @@ struct audio_cfg {
 	int opus_complexity;   /* 0..10; 0 means the default, 5 */
 	int opus_bitrate;      /* bits a second; 0: 28,000 */
 	int jitter_min_ms;     /* 0: 20 */
-	int jitter_max_ms;     /* 0: 200 */
+	int jitter_max_ms;     /* 0: 200; at most 400 */
 	float vad_on, vad_off; /* thresholds; 0: 0.5 and 0.35 */
 	int speech_on_ms;      /* voiced time before SPEECH_ON; 0: 64 */
 	int speech_off_ms;     /* silence before SPEECH_OFF; 0: 400 */

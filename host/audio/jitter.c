@@ -25,7 +25,7 @@
 enum {
 	DEFAULT_MIN_MS = 20,
 	DEFAULT_MAX_MS = 200,
-	CEILING_MS = 500,
+	CEILING_MS = 400,
 	STEP = AUDIO_RTP_STEP,
 	FRAME_US = AUDIO_FRAME_MS * 1000,
 	CONCEAL_DRY = 3,       /* frames guessed when nothing more comes */

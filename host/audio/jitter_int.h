@@ -5,7 +5,7 @@
 #include "audio/audio.h"
 
 enum {
-	JITTER_SLOTS = 32,      /* 640 ms of 20 ms packets */
+	JITTER_SLOTS = 24,      /* 480 ms of 20 ms packets, 240 of 10 ms */
 	JITTER_PAYLOAD = 1280,  /* the largest Opus frame is 1,275 bytes */
 };
 
@@ -37,7 +37,7 @@ struct jitter_counts {
 	uint64_t resets;    /* new SSRC, or the sender's clock jumped */
 };
 
-/* 0 takes the default; max_ms at most 500. [any] */
+/* 0 takes the default; max_ms at most 400. [any] */
 int jitter_create(struct jitter **ret_jitter, int min_ms, int max_ms);
 void jitter_destroy(struct jitter *j); /* NULL is fine */
 /* Takes one packet. Returns 1 when it began a new stream, else 0. */

@@ -545,7 +545,7 @@ static void wrong_limits_are_refused(void **state)
 	struct jitter *j = NULL;
 
 	assert_true(jitter_create(&j, 100, 50) < 0);
-	assert_true(jitter_create(&j, 20, 501) < 0);
+	assert_true(jitter_create(&j, 20, 401) < 0);
 	assert_true(jitter_create(&j, -1, 0) < 0);
 	assert_null(j);
 	jitter_destroy(NULL);

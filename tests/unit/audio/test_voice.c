@@ -3,6 +3,7 @@
  * by the caller over our own voice, at many phases of packet and window.
  */
 #include "rig.h"
+#include "forbid.h"
 
 #include "audio/level_int.h"
 #include "audio/line_int.h"
@@ -121,6 +122,23 @@ static void the_caller_interrupts_within_120_ms_median_150_p95(void **state)
 	assert_true(took[ALL * 95 / 100] <= 150000);
 }
 
+static void a_call_with_both_networks_fits_in_300_kb(void **state)
+{
+	(void)state;
+	struct rig *r;
+	struct audio *a;
+
+	if (!FORBID_SEES_ALLOCS)
+		skip();
+	r = rig_new(NULL); /* what calls share exists now */
+	long before = forbid_bytes;
+	assert_int_equal(audio_create(&a, NULL, &rig_ops, r), 0);
+	print_message("an audio object: %ld bytes\n", forbid_bytes - before);
+	assert_true(forbid_bytes - before < 300 * 1024);
+	audio_close(a);
+	rig_free(r);
+}
+
 static void speech_is_found_from_its_start_to_its_end(void **state)
 {
 	(void)state;
@@ -168,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_caller_interrupts_within_120_ms_median_150_p95),
+		cmocka_unit_test(a_call_with_both_networks_fits_in_300_kb),
 		cmocka_unit_test(speech_is_found_from_its_start_to_its_end),
 		cmocka_unit_test(neither_silence_nor_noise_nor_hum_is_speech),
 	};
