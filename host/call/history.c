@@ -1,6 +1,7 @@
 /* The conversation for the model. Pure. */
 #include "call/history.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -70,6 +71,19 @@ void history_tool_call(cJSON *entry, const char *id, const char *name,
 	cJSON_AddItemToArray(calls, call);
 }
 
+/* Debian's cJSON 1.7.15 refuses to insert anywhere but in front: append, then
+ * move what belongs behind it. Messages keep their addresses. */
+static void insert(cJSON *all, int place, cJSON *item)
+{
+	int n = cJSON_GetArraySize(all);
+
+	assert(place >= 0 && place <= n);
+	cJSON_AddItemToArray(all, item);
+	for (; place < n; n--)
+		cJSON_AddItemToArray(all,
+				     cJSON_DetachItemFromArray(all, place));
+}
+
 static bool asks_for(const cJSON *m, const char *id)
 {
 	const cJSON *call;
@@ -116,8 +130,7 @@ bool history_tool_result(struct history *h, const char *id, const char *result)
 			continue;
 		if (answered(h->messages, i, id, &next))
 			return false;
-		cJSON_InsertItemInArray(h->messages, next,
-					tool_message(id, result));
+		insert(h->messages, next, tool_message(id, result));
 		return true;
 	}
 	return false;
@@ -133,7 +146,7 @@ static void add_placeholders(cJSON *all, int place)
 		int next;
 		if (!id || answered(all, place, id, &next))
 			continue;
-		cJSON_InsertItemInArray(all, next, tool_message(id,
+		insert(all, next, tool_message(id,
 			"{\"status\":\"still running, no result yet\"}"));
 	}
 }
@@ -146,7 +159,7 @@ cJSON *history_messages(const struct history *h, const char *instructions,
 	if (!all)
 		abort();
 	if (!str_blank(instructions))
-		cJSON_InsertItemInArray(all, 0, message("system", instructions));
+		insert(all, 0, message("system", instructions));
 	for (int i = 0; i < cJSON_GetArraySize(all); i++)
 		add_placeholders(all, i);
 	if (!str_blank(extra))
