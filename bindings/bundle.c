@@ -100,12 +100,21 @@ static int compile(lua_State *L)
 	return 0;
 }
 
+/* Most messages begin with their file and line already. */
+static void add_blame(struct faults *f, const char *file, const char *why)
+{
+	if (strstr(why, ".lua:"))
+		fault_add(f, "%s", why);
+	else
+		fault_add(f, "%s: %s", file, why);
+}
+
 static void compile_all(struct bundle *b, struct vm *vm, struct faults *f)
 {
 	for (size_t i = 0; i < b->n_chunks; i++) {
 		struct compiling c = { .chunk = &b->chunks[i] };
 		if (vm_enter(vm, compile, &c, VM_LOAD_US) != POLICY_OK) {
-			fault_add(f, "%s", vm->fault.message);
+			add_blame(f, c.chunk->file, vm->fault.message);
 			buf_free(&c.code);
 			continue;
 		}
@@ -246,16 +255,8 @@ static int run_tool(lua_State *L)
 static void run(struct vm *vm, lua_CFunction fn, struct loading *l,
 		const char *file)
 {
-	enum policy_result r = vm_enter(vm, fn, l, VM_LOAD_US);
-	const char *why = vm->fault.message;
-
-	if (r == POLICY_OK)
-		return;
-	/* Most messages begin with their file and line already. */
-	if (strstr(why, ".lua:"))
-		fault_add(l->faults, "%s", why);
-	else
-		fault_add(l->faults, "%s: %s", file, why);
+	if (vm_enter(vm, fn, l, VM_LOAD_US) != POLICY_OK)
+		add_blame(l->faults, file, vm->fault.message);
 }
 
 /* Runs clinic.lua, the tools and policy.lua, in this order. */
@@ -273,6 +274,9 @@ static void run_all(struct bundle *b, struct vm *vm, struct faults *f)
 	}
 	if (bundle_chunk(b, "policy"))
 		run(vm, run_policy, &l, "policy.lua");
+	if (!f->n && !b->clinic.n_llm && !b->has_on_turn)
+		fault_add(f, "clinic.lua: nobody would answer (wanted: llm here, or "
+			  "on_turn in policy.lua)");
 }
 
 static char *base_name(const char *folder)

@@ -544,13 +544,15 @@ static void join_template(struct joiner *j, struct matcher *m, const char *s,
 		join_text(j, r, pc ? pc : end);
 		if (!pc)
 			return;
-		if (pc + 1 < end && isdigit(byte(pc + 1)) && pc[1] != '0') {
+		if (pc + 1 == end)
+			luaL_error(m->L, "replacement ends with '%%'");
+		if (pc[1] == '0') {
+			join_text(j, s, e);
+		} else if (isdigit(byte(pc + 1))) {
 			push_capture(m, pc[1] - '1', s, e);
 			lua_tostring(m->L, -1); /* positions are numbers */
 			joined(j);
-		} else if (pc + 1 < end && pc[1] == '0') {
-			join_text(j, s, e);
-		} else if (pc + 1 < end) {
+		} else {
 			join_text(j, pc + 1, pc + 2);
 		}
 		r = pc + 2;

@@ -18,7 +18,7 @@
 #define CLINIC_WITH(more) \
 	"return {\n" \
 	"  title = 'Test',\n" \
-	"  zone = 'Asia/Karachi',\n" \
+	"  zone = 'Asia/Karachi', llm = { { provider = 'openai', model = 'm' } },\n" \
 	"  languages = { { tag = 'en',\n" \
 	"    stt = { { provider = 'deepgram', model = 'nova-3' } },\n" \
 	"    tts = { { provider = 'aura', model = 'aura-2-thalia-en' } } } },\n" \
