@@ -45,6 +45,7 @@ void turn_init(struct turn *t, const struct turn_cfg *cfg)
 	fill(&t->cfg.digits_ms, 1500);
 	fill(&t->cfg.long_ms, 900);
 	fill(&t->cfg.short_ms, 300);
+	fill(&t->cfg.final_ms, 800);
 	fill(&t->cfg.stale_ms, 2000);
 	fill(&t->cfg.voice_ms, 300);
 	fill(&t->cfg.noise_ms, 3000);

@@ -93,6 +93,7 @@ struct turn_cfg { /* milliseconds; 0 takes the default in brackets */
 	int digits_ms;        /* ... while digits are awaited [1500] */
 	int long_ms;          /* ... while a long answer is awaited [900] */
 	int short_ms;         /* ... while yes or no is awaited [300] */
+	int final_ms;         /* words that may still change are waited for [800] */
 	int stale_ms;         /* words without news end a turn in noise [2000] */
 	int voice_ms;         /* least voice that is speech without words [300] */
 	int noise_ms;         /* voice without words for so long is noise [3000] */

@@ -206,7 +206,7 @@ void turn_on_endpoint(struct turn *t, int64_t now_ms, struct turn_out *out)
 	}
 	if (t->interim.len && !t->waited_final) {
 		t->waited_final = true;
-		turn_set(t, TT_ENDPOINT, now_ms + t->cfg.short_ms);
+		turn_set(t, TT_ENDPOINT, now_ms + t->cfg.final_ms);
 		return;
 	}
 	t->noisy = t->caller_speaking; /* the words ended, the VAD did not */
