@@ -65,6 +65,8 @@ static void offer_now(struct room *r)
 	m->again = m->again_restart = false;
 	m->waiting = true;
 	m->offered_ms = clock_now_ms(loop_clock(r->loop));
+	if (!m->first_offer)
+		m->offered_ms -= DEBOUNCE_MS; /* the one after it need not wait */
 	timer_start(&m->answer_limit, ANSWER_MS);
 	rtc_offer(m->peer, restart);
 }
