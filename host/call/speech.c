@@ -76,13 +76,13 @@ void speech_destroy(struct speech *s)
 {
 	if (!s)
 		return;
-	timer_stop(&s->pump);
 	while (s->first) {
 		struct utterance *u = s->first;
 		s->first = u->next;
 		tell_watches(u, -ECANCELED, "");
 		utterance_free(u);
 	}
+	timer_stop(&s->pump); /* a watcher may have said something */
 	free(s->filler_text);
 	free(s);
 }
@@ -140,16 +140,24 @@ bool speech_more_queued(const struct speech *s)
 	return false;
 }
 
-static void add_clause(struct utterance *u, char *text)
+static void add_clause(struct utterance *u, char *text, size_t samples)
 {
 	struct speech_clause *v =
 		realloc(u->clauses, (u->n_clauses + 1) * sizeof *v);
 
 	if (!v)
 		abort();
-	v[u->n_clauses] = (struct speech_clause){ .text = text };
+	v[u->n_clauses] = (struct speech_clause){ .text = text,
+						     .samples = samples };
 	u->clauses = v;
 	u->n_clauses++;
+}
+
+static void add_line(struct utterance *u, const struct audio_line *line,
+		     const char *text)
+{
+	add_clause(u, str_dup(text ? text : ""),
+		   (size_t)audio_line_ms(line) * (AUDIO_OUT_HZ / 1000));
 }
 
 struct utterance *speech_open(struct speech *s,
@@ -168,7 +176,7 @@ static void take_clauses(struct utterance *u, bool last)
 	char *clause;
 
 	while ((clause = clauser_next(&u->clauser, last)))
-		add_clause(u, clause);
+		add_clause(u, clause, 0);
 	timer_start(&u->speech->pump, 0);
 }
 
@@ -196,9 +204,7 @@ struct utterance *speech_line(struct speech *s, const struct audio_line *line,
 	u->line = line;
 	u->filler = filler;
 	u->complete = true;
-	add_clause(u, str_dup(text ? text : ""));
-	u->clauses[0].samples = (size_t)audio_line_ms(line) *
-				(AUDIO_OUT_HZ / 1000);
+	add_line(u, line, text);
 	u->n_pushed = 1;
 	audio_say_line(s->audio, u->id, line);
 	audio_say_end(s->audio, u->id);
@@ -347,7 +353,7 @@ void speech_watch(struct speech *s, uint32_t id, call_said_h *fn, void *arg)
 	*w = (struct speech_watch){ .fn = fn, .arg = arg };
 	if (!u) { /* over already: told with the next step */
 		u = append(s, ++s->last_id);
-		u->complete = u->started = true;
+		u->complete = u->cut = true; /* nothing of it will sound */
 		u->forget = true;
 		audio_say_end(s->audio, u->id);
 	}
@@ -415,7 +421,7 @@ void speech_on_audio(struct speech *s, const struct audio_event *e)
 			u = append(s, s->filler_id);
 			u->line = s->filler_line;
 			u->filler = u->complete = true;
-			add_clause(u, str_dup(s->filler_text));
+			add_line(u, s->filler_line, s->filler_text);
 		}
 		started(s, e->utterance);
 		break;
