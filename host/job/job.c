@@ -408,6 +408,9 @@ static void finish(struct job *j)
 		timer_stop(&j->sample);
 		timer_stop(&j->start);
 		timer_stop(&j->grace);
+		/* open handles would make the loop wait for them */
+		uv_close((uv_handle_t *)&j->sigterm, NULL);
+		uv_close((uv_handle_t *)&j->sigint, NULL);
 	}
 	worker_close(j->worker);
 	lk_api_close(j->api);
