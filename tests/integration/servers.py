@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -106,6 +107,17 @@ class LiveKitServer(Process):
             except (urllib.error.URLError, OSError):
                 time.sleep(0.05)
         raise RuntimeError(f"the LiveKit server did not start:\n{self.text()[-2000:]}")
+
+    def job_status(self, room: str) -> str | None:
+        """How the room's job ended ("JS_SUCCESS"), from the server's own log;
+        its API goes on telling "running"."""
+        ids, status = set(), None
+        for line in self.text().splitlines():
+            if "assigned job to worker" in line and f'"room":"{room}"' in line:
+                ids.add(json.loads(line)["jobID"])
+            elif '"msg":"job ended"' in line and json.loads(line)["jobID"] in ids:
+                status = json.loads(line)["status"]
+        return status
 
     def restart(self) -> None:
         """Away and back on the same ports, as in an update."""

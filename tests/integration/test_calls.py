@@ -7,18 +7,11 @@ import json
 import time
 
 import numpy as np
-from livekit import api, rtc
+from livekit import rtc
 
 from tests.standins import phrases
 
 from .heard import alike, says
-
-
-async def jobs_of(livekit, room: str) -> list:
-    """The states of a room's agent jobs, as the server's API tells them."""
-    async with api.LiveKitAPI(livekit.http, livekit.key, livekit.secret) as lk:
-        dispatches = await lk.agent_dispatch.list_dispatch(room)
-    return [j.state.status for d in dispatches for j in d.state.jobs]
 
 
 async def turn(caller, phrase: str, words: str | None = None, seconds: float = 10) -> str:
@@ -147,14 +140,9 @@ async def test_the_caller_leaves_and_the_job_has_succeeded(call, livekit_server,
     await caller.greeted()
     ended = frontdesk_job.text().count("call.ended")
     await caller.room.disconnect()
-    deadline = time.monotonic() + 2.5  # the room closes three seconds after the last
-    statuses = []
-    while time.monotonic() < deadline:
-        statuses = await jobs_of(livekit_server, caller.room_name) or statuses
-        if statuses and all(s == api.JobStatus.JS_SUCCESS for s in statuses):
-            break
-        await asyncio.sleep(0.05)
-    assert statuses == [api.JobStatus.JS_SUCCESS]
+    status = await caller.until(lambda: livekit_server.job_status(caller.room_name), 3,
+                                "the end of the job")
+    assert status == "JS_SUCCESS"
     frontdesk_job.wait_for("call.ended", 3, ended + 1)
 
 

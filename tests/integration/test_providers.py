@@ -117,7 +117,7 @@ async def test_stt_survives(standins, book, fault):
     if fault == "stall":
         order["delay_ms"] = 60000
     got = await faulty(standins, order, {"stt": [NOVA, NOVA2], "audio": book, "flush": True,
-                                         "tail_ms": 4000})
+                                         "until_end": True, "tail_ms": 4000})
     said = got.of("flush")[0]["ms"] - 300
     heard = got.of("end")[-1]["ms"]
     assert got.ends() == BOOK
@@ -137,7 +137,8 @@ async def test_stt_takes_no_harm_from(standins, book, fault):
 @pytest.mark.parametrize("fault", ["400", "401", "402", "403", "429", "500", "503", "hang"])
 async def test_stt_goes_on_after_a_refusal(standins, book, fault):
     got = await faulty(standins, {"service": "stt", "fault": fault},
-                       {"stt": [NOVA, NOVA2], "audio": book, "open_ms": 2000})
+                       {"stt": [NOVA, NOVA2], "audio": book, "open_ms": 2000,
+                        "until_end": True})
     assert got.ends() == BOOK
     assert len(got.of("trouble")) == 1 and not got.of("dead")
     if fault != "hang":
