@@ -29,6 +29,7 @@ int livekit_packet_check(const uint8_t *p, size_t n)
 	if (!pkt)
 		return ERR_PROTOCOL;
 	const char *who = pkt->participant_identity;
+	const char *sid = pkt->participant_sid;
 	text_inbox_init(&box, ignore_text, &sum);
 	switch (pkt->value_case) {
 	case LIVEKIT__DATA_PACKET__VALUE_SIP_DTMF:
@@ -36,20 +37,20 @@ int livekit_packet_check(const uint8_t *p, size_t n)
 		break;
 	case LIVEKIT__DATA_PACKET__VALUE_STREAM_HEADER:
 		/* twice: the second must find the first */
-		text_inbox_header(&box, who, pkt->stream_header, 0);
-		text_inbox_header(&box, who, pkt->stream_header, 1);
+		text_inbox_header(&box, sid, who, pkt->stream_header, 0);
+		text_inbox_header(&box, sid, who, pkt->stream_header, 1);
 		break;
 	case LIVEKIT__DATA_PACKET__VALUE_STREAM_CHUNK: {
 		Livekit__DataStream__Header h = LIVEKIT__DATA_STREAM__HEADER__INIT;
 		h.stream_id = pkt->stream_chunk->stream_id;
 		h.content_header_case =
 			LIVEKIT__DATA_STREAM__HEADER__CONTENT_HEADER_TEXT_HEADER;
-		text_inbox_header(&box, who, &h, 0);
-		text_inbox_chunk(&box, pkt->stream_chunk, 0);
+		text_inbox_header(&box, sid, who, &h, 0);
+		text_inbox_chunk(&box, sid, pkt->stream_chunk, 0);
 		break;
 	}
 	case LIVEKIT__DATA_PACKET__VALUE_STREAM_TRAILER:
-		text_inbox_trailer(&box, pkt->stream_trailer);
+		text_inbox_trailer(&box, sid, pkt->stream_trailer);
 		break;
 	default:
 		break;

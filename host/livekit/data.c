@@ -271,13 +271,16 @@ static void on_packet(struct room *r, const Livekit__DataPacket *pkt)
 		refuse_rpc(r, who, pkt->rpc_request);
 		break;
 	case LIVEKIT__DATA_PACKET__VALUE_STREAM_HEADER:
-		text_inbox_header(&r->inbox, who, pkt->stream_header, now_ms);
+		text_inbox_header(&r->inbox, pkt->participant_sid, who,
+				  pkt->stream_header, now_ms);
 		break;
 	case LIVEKIT__DATA_PACKET__VALUE_STREAM_CHUNK:
-		text_inbox_chunk(&r->inbox, pkt->stream_chunk, now_ms);
+		text_inbox_chunk(&r->inbox, pkt->participant_sid,
+				 pkt->stream_chunk, now_ms);
 		break;
 	case LIVEKIT__DATA_PACKET__VALUE_STREAM_TRAILER:
-		text_inbox_trailer(&r->inbox, pkt->stream_trailer);
+		text_inbox_trailer(&r->inbox, pkt->participant_sid,
+				   pkt->stream_trailer);
 		break;
 	default:
 		break;

@@ -88,7 +88,7 @@ static void on_participant(void *arg, const struct room_participant *p,
 	struct room *r = arg;
 
 	if (change == ROOM_P_LEFT)
-		text_inbox_left(&r->inbox, p->identity);
+		text_inbox_left(&r->inbox, p->sid);
 	if (room_alive(r) && r->ops.on_participant)
 		r->ops.on_participant(r->arg, p, change);
 }

@@ -21,6 +21,7 @@ void text_inbox_init(struct text_inbox *box, text_h *fn, void *arg)
 
 static void free_stream(struct text_in *s)
 {
+	free(s->sender);
 	free(s->identity);
 	free(s->id);
 	free(s->topic);
@@ -39,14 +40,13 @@ void text_inbox_finish(struct text_inbox *box)
 	box->n_open = 0;
 }
 
-/* By the stream's id alone: of a stream that an agent sends on behalf of
- * somebody, the server leaves only the header in that name; chunks and
- * trailer come in the agent's. Ids are random. */
-static struct text_in **find(struct text_inbox *box, const char *id)
+static struct text_in **find(struct text_inbox *box, const char *sender,
+			     const char *id)
 {
 	struct text_in **at = &box->open;
 
-	while (*at && !str_eq((*at)->id, id))
+	while (*at && !(str_eq((*at)->sender, sender) &&
+			str_eq((*at)->id, id)))
 		at = &(*at)->next;
 	return at;
 }
@@ -72,7 +72,8 @@ static void drop_idle(struct text_inbox *box, int64_t now_ms)
 	}
 }
 
-static struct text_in *open_stream(struct text_inbox *box, const char *identity,
+static struct text_in *open_stream(struct text_inbox *box, const char *sender,
+				   const char *identity,
 				   const Livekit__DataStream__Header *h,
 				   int64_t now_ms)
 {
@@ -82,6 +83,7 @@ static struct text_in *open_stream(struct text_inbox *box, const char *identity,
 
 	if (!s)
 		abort();
+	s->sender = str_dup(sender);
 	s->identity = str_dup(identity);
 	s->id = str_dup(h->stream_id);
 	s->topic = str_dup(h->topic);
@@ -94,20 +96,17 @@ static struct text_in *open_stream(struct text_inbox *box, const char *identity,
 	return s;
 }
 
-/* The text so far without a half character at its end. */
+/* While it grows, half a character at its end is held back. */
 static void tell(struct text_inbox *box, struct text_in *s, bool whole)
 {
-	char *text;
+	const char *all = buf_str(&s->text);
+	size_t n = whole ? s->text.len : utf8_whole(all, s->text.len);
+	char *part = str_printf("%.*s", (int)n, all);
+	char *text = utf8_clean(part);
 
-	if (whole) {
-		text = utf8_clean(buf_str(&s->text));
-	} else {
-		text = str_printf("%.*s",
-				  (int)utf8_whole(buf_str(&s->text), s->text.len),
-				  buf_str(&s->text));
-	}
 	box->fn(box->arg, s->identity, s->topic, text, s->attrs, whole);
 	free(text);
+	free(part);
 }
 
 static void finish_at(struct text_inbox *box, struct text_in **at)
@@ -118,7 +117,8 @@ static void finish_at(struct text_inbox *box, struct text_in **at)
 	free_stream(s);
 }
 
-void text_inbox_header(struct text_inbox *box, const char *identity,
+void text_inbox_header(struct text_inbox *box, const char *sender,
+		       const char *identity,
 		       const Livekit__DataStream__Header *h, int64_t now_ms)
 {
 	bool text = h->content_header_case ==
@@ -130,10 +130,10 @@ void text_inbox_header(struct text_inbox *box, const char *identity,
 	    h->compression != LIVEKIT__DATA_STREAM__COMPRESSION_TYPE__NONE)
 		return;
 	drop_idle(box, now_ms);
-	struct text_in **at = find(box, h->stream_id);
+	struct text_in **at = find(box, sender, h->stream_id);
 	if (*at || (!inlined && box->n_open >= MAX_OPEN))
 		return;
-	open_stream(box, identity, h, now_ms);
+	open_stream(box, sender, identity, h, now_ms);
 	if (!inlined)
 		return;
 	assert(box->open);
@@ -143,10 +143,10 @@ void text_inbox_header(struct text_inbox *box, const char *identity,
 	finish_at(box, &box->open);
 }
 
-void text_inbox_chunk(struct text_inbox *box,
-			const Livekit__DataStream__Chunk *c, int64_t now_ms)
+void text_inbox_chunk(struct text_inbox *box, const char *sender,
+		      const Livekit__DataStream__Chunk *c, int64_t now_ms)
 {
-	struct text_in **at = find(box, c->stream_id);
+	struct text_in **at = find(box, sender, c->stream_id);
 	struct text_in *s = *at;
 
 	if (!s || c->chunk_index < s->next_chunk)
@@ -162,10 +162,10 @@ void text_inbox_chunk(struct text_inbox *box,
 	tell(box, s, false);
 }
 
-void text_inbox_trailer(struct text_inbox *box,
+void text_inbox_trailer(struct text_inbox *box, const char *sender,
 			const Livekit__DataStream__Trailer *t)
 {
-	struct text_in **at = find(box, t->stream_id);
+	struct text_in **at = find(box, sender, t->stream_id);
 
 	if (!*at)
 		return;
@@ -181,10 +181,10 @@ void text_inbox_trailer(struct text_inbox *box,
 	finish_at(box, at);
 }
 
-void text_inbox_left(struct text_inbox *box, const char *identity)
+void text_inbox_left(struct text_inbox *box, const char *sender)
 {
 	for (struct text_in **at = &box->open; *at;) {
-		if (str_eq((*at)->identity, identity))
+		if (str_eq((*at)->sender, sender))
 			free_stream(take(box, at));
 		else
 			at = &(*at)->next;

@@ -14,7 +14,7 @@ typedef void (text_h)(void *arg, const char *identity, const char *topic,
 
 struct text_in {
 	struct text_in *next;
-	char *identity, *id, *topic;
+	char *sender, *identity, *id, *topic;
 	struct lk_pair *attrs;
 	uint64_t next_chunk;
 	struct buf text;
@@ -30,13 +30,17 @@ struct text_inbox {
 
 void text_inbox_init(struct text_inbox *box, text_h *fn, void *arg);
 void text_inbox_finish(struct text_inbox *box);
-void text_inbox_header(struct text_inbox *box, const char *identity,
+/* sender: the sid of who really sent it. identity: in whose name; the server
+ * leaves that of an agent speaking on behalf of somebody in the header only,
+ * so that a stream is known by its sender and id. */
+void text_inbox_header(struct text_inbox *box, const char *sender,
+		       const char *identity,
 		       const Livekit__DataStream__Header *h, int64_t now_ms);
-void text_inbox_chunk(struct text_inbox *box,
-			const Livekit__DataStream__Chunk *c, int64_t now_ms);
-void text_inbox_trailer(struct text_inbox *box,
+void text_inbox_chunk(struct text_inbox *box, const char *sender,
+		      const Livekit__DataStream__Chunk *c, int64_t now_ms);
+void text_inbox_trailer(struct text_inbox *box, const char *sender,
 			const Livekit__DataStream__Trailer *t);
 /* Its streams will not be finished. */
-void text_inbox_left(struct text_inbox *box, const char *identity);
+void text_inbox_left(struct text_inbox *box, const char *sender);
 
 #endif
