@@ -68,13 +68,14 @@ class Speaker:
         self.ws = web.WebSocketResponse(compress=False, autoping=True)
         self.ws.headers["dg-request-id"] = request_id
         self.text = ""
-        self.jobs: collections.deque = collections.deque()  # ("say", text) or ("flush",)
+        self.jobs: collections.deque = collections.deque()  # (("say", text) or ("flush",), fault)
         self.wake = asyncio.Event()
         self.epoch = 0           # grows with each Clear
         self.sequence = 0
         self.flushes: collections.deque[float] = collections.deque()
         self.began: float | None = None  # text came, nothing left yet
         self.fault: Fault | None = None
+        self.doing: Fault | None = None  # of the text being spoken
         self.fresh = True        # the next text opens a use, for faults
 
     def suffer(self, fault: Fault | None) -> None:
@@ -123,7 +124,7 @@ class Speaker:
     def _queue(self, job: tuple) -> None:
         if self.began is None:
             self.began = time.monotonic()
-        self.jobs.append(job)
+        self.jobs.append((job, self.fault))
         self.wake.set()
 
     async def _speak(self, text: str) -> bool:
@@ -175,7 +176,8 @@ class Speaker:
             while True:
                 await self.wake.wait()
                 while self.jobs:
-                    job, epoch = self.jobs.popleft(), self.epoch
+                    (job, fault), epoch = self.jobs.popleft(), self.epoch
+                    self.doing = fault or self.fault
                     if job[0] == "say":
                         await self._say(job[1], epoch)
                     elif self._answers() and epoch == self.epoch:
@@ -186,10 +188,10 @@ class Speaker:
             pass  # the socket went away; the reader sees it too
 
     def kind(self) -> str | None:
-        return self.fault.fault if self.fault else None
+        return self.doing.fault if self.doing else None
 
     def _answers(self) -> bool:
-        return self.kind() not in ("mute", "stall")
+        return self.kind() not in ("mute", "stall", "net0001", "net0000", "close")
 
     async def _say(self, text: str, epoch: int) -> None:
         self.count.texts.append(text)
@@ -197,7 +199,7 @@ class Speaker:
         due = (self.began or time.monotonic()) + self.control.delays.tts_first_ms / 1000
         kind = self.kind()
         if kind == "slow":
-            due += self.fault.seconds(2)
+            due += self.doing.seconds(2)
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         if kind in ("mute", "empty"):
             return
