@@ -383,7 +383,7 @@ static void on_result(struct stt *s, const struct stt_result *r)
 		return;
 	bool answer = s->flushing && r->final &&
 		      (r->flushed || end >= s->voice_last);
-	if (answer && !words && s->unheard >= WORDS_MIN &&
+	if ((answer || r->ends) && !words && s->unheard >= WORDS_MIN &&
 	    !stt_text_has_finals(&s->text) && suspect(s))
 		return;
 	if (r->ends || answer)

@@ -1,7 +1,8 @@
 /*
  * Aura over websockets: an utterance leases a socket when its first part
  * comes; when that one has no flushes left the next part leases another. On
- * the loop. Parts are told apart by the order of Flushed on each socket.
+ * the loop. A socket gets its next part when the last was Flushed: were one
+ * Flushed lost, the audio of all that follow would be counted wrong.
  */
 #include "provider/tts_int.h"
 
@@ -104,37 +105,40 @@ static void lease_failed(struct lease *l, const struct failure *f)
 	}
 }
 
-static int send_queued(struct lease *l)
+/* Sends the first part of the queue unless it is being spoken already. */
+static int send_first(struct lease *l)
 {
-	int r = 0;
-
-	for (int i = 0; i < l->n && r >= 0; i++) {
-		if (!l->queue[i].text)
-			continue;
-		r = aura_speak(l->sock, l->queue[i].text);
-		free(l->queue[i].text);
-		l->queue[i].text = NULL;
-	}
+	if (!l->open || !l->n || !l->queue[0].text)
+		return 0;
+	int r = aura_speak(l->sock, l->queue[0].text);
+	free(l->queue[0].text);
+	l->queue[0].text = NULL;
 	return r;
+}
+
+static void send_next(struct lease *l)
+{
+	struct failure f;
+	int r = send_first(l);
+
+	if (r < 0) {
+		failure_set(&f, r, NULL);
+		l->dirty = true;
+		lease_failed(l, &f);
+	}
 }
 
 static void on_open(struct lease *l)
 {
-	struct failure f;
-
 	l->open = true;
-	int r = send_queued(l);
-	if (r < 0) {
-		failure_set(&f, r, NULL);
-		lease_failed(l, &f);
-	}
+	send_next(l);
 }
 
 static void on_audio(struct lease *l, const uint8_t *p, size_t n)
 {
 	struct tts_conn_event e = { .type = TTS_CONN_AUDIO };
 
-	if (!l->n)
+	if (!l->n || l->queue[0].text)
 		return;
 	e.part = l->queue[0].part;
 	e.pcm = tts_samples(&l->bytes, p, n, &e.n);
@@ -146,12 +150,14 @@ static void on_flushed(struct lease *l)
 {
 	struct tts_conn_event e = { .type = TTS_CONN_PART };
 
-	if (!l->n)
+	if (!l->n || l->queue[0].text)
 		return;
 	e.part = l->queue[0].part;
 	queue_shift(l);
 	l->bytes.has_odd = false;
 	tell(l->conn, &e);
+	if (!l->conn->over)
+		send_next(l);
 }
 
 /* A flush over the limit is ignored by the server: its part never ends. */
@@ -257,7 +263,7 @@ static int aura_say(void *conn, int part, const char *text)
 			return r;
 	}
 	l->queue[l->n++] = (struct queued){ part, str_dup(text) };
-	int r = l->open ? send_queued(l) : 0;
+	int r = l->n == 1 ? send_first(l) : 0;
 	if (r < 0) {
 		free(l->queue[--l->n].text);
 		l->dirty = true;

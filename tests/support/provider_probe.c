@@ -7,7 +7,7 @@
  *	            "openai_key", "speech_base_url", "speech_key",
  *	            "tts_sockets", "stt_streams", "flushes_a_min"},
  *	 "steps": [{"stt": [choices], "audio": "s16.raw", "tail_ms", "speed",
- *	            "flush", "open_ms", "stall_ms"},
+ *	            "flush", "until_end", "open_ms", "stall_ms"},
  *	           {"llm": [choices], "messages", "tools", "schema", "first_ms",
  *	            "idle_ms"},
  *	           {"tts": [choices], "clauses": [...], "out": "s16.raw"},
@@ -38,7 +38,7 @@ struct run { /* one copy of a step */
 	struct timer frame, cancel, wait;
 	size_t pos;          /* in the audio */
 	int tail_frames;
-	bool flushed;
+	bool flushed, ended;
 	size_t samples;
 };
 
@@ -122,9 +122,10 @@ static void on_stt(void *arg, const struct stt_event *e)
 	static const char *const names[] = { "open", "speech", "interim",
 					     "final", "end", "trouble",
 					     "dead" };
-	const struct run *r = arg;
+	struct run *r = arg;
 	cJSON *o = line(r, names[e->type]);
 
+	r->ended = r->ended || (e->type == STT_END && r->pos == audio.len);
 	add_text(o, "text", e->text);
 	add_text(o, "why", e->why);
 	add_text(o, "language", e->language);
@@ -173,7 +174,8 @@ static void on_frame(void *arg)
 		stt_flush(r->stt);
 	}
 	stt_push(r->stt, pcm, FRAME, false);
-	if (++r->tail_frames * 20 > json_num(step, "tail_ms", 2000))
+	bool enough = r->ended && json_bool(step, "until_end", false);
+	if (enough || ++r->tail_frames * 20 > json_num(step, "tail_ms", 2000))
 		over(r);
 }
 
