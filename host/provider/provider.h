@@ -49,6 +49,9 @@ struct provider_choice {
 	const char *effort;   /* llm: reasoning effort; NULL: by the model table */
 	const char *const *keyterms; /* stt, NULL-ended; may be NULL */
 };
+/* Opens the socket that a first utterance with this voice will need (Aura;
+ * other voices share the connections of providers_warm()). */
+void providers_warm_voice(struct providers *p, const struct provider_choice *c);
 /* Checks a choice at load time: 0, or ERR_CONFIG with *ret_why saying what is
  * allowed (static or thread-local text). kind: 's' stt, 'l' llm, 't' tts. */
 int provider_check(char kind, const struct provider_choice *c,

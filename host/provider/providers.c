@@ -154,7 +154,14 @@ void providers_warm(struct providers *p)
 	if (strcmp(p->speech_url, p->openai_url) != 0)
 		net->http_warm(p->loop, p->speech_url);
 	net->http_warm(p->loop, p->deepgram_http);
-	tts_pool_warm(p->pool);
+	tts_pool_warm(p->pool, NULL);
+}
+
+void providers_warm_voice(struct providers *p, const struct provider_choice *c)
+{
+	ON_LOOP();
+	if (str_eq(c->provider, tts_aura_ws.name))
+		tts_pool_warm(p->pool, c->model);
 }
 
 const struct stt_ops *stt_ops_find(const struct providers *p, const char *name)

@@ -17,80 +17,22 @@
 #include "base/thread.h"
 
 #define VOICED_MIN (STT_RATE_HZ * 3 / 10) /* less is a cough, not a stall */
-#define FLUSH_MIN (STT_RATE_HZ / 10)      /* less may give no words at all */
-#define COVER_MIN (STT_RATE_HZ / 5)
-#define WORDS_MIN STT_RATE_HZ             /* so much voice has words in it */
-#define FLUSH_MS 1000
 #define STEADY_MS 5000   /* a connection that lived so long was a good one */
 #define DEAD_RETRY_MS 5000
-
-struct stt {
-	struct providers *p;
-	stt_h *fn;
-	void *arg;
-	const struct provider_choice *choices;
-	size_t n_choices;
-	int endpointing_ms, open_ms, stall_ms;
-
-	/* the connection */
-	size_t at;
-	const struct stt_ops *ops;
-	void *conn;
-	bool open, healthy;
-	int64_t opened_ms;
-	int64_t base;           /* position of its first sample */
-	struct timer open_limit, retry, stall, flush;
-	struct failure late;    /* found where no event may be sent */
-	bool late_set;
-
-	/* failures since the last steady connection */
-	int failures;
-	uint64_t refused;       /* bits of choices that cannot work */
-	bool dead;
-
-	/* the audio and what it gave */
-	struct stt_audio audio;
-	struct stt_text text;
-	int64_t final_to;       /* text is settled up to here */
-	int64_t interim_to;
-	int64_t voice_from, voice_to, voiced; /* unanswered voice, samples */
-	int64_t voice_last;     /* end of the newest voice */
-	int64_t empty_voiced;   /* voice answered by nothing but silence */
-	int64_t unheard_from, unheard; /* voice of this turn without a word */
-	bool suspected;         /* looked elsewhere once for that already */
-	bool flushing;
-
-	struct stt_word *words;
-	size_t words_cap;
-	int busy;
-	bool over;
-};
 
 static void connect_now(struct stt *s);
 
 /* ---- events ------------------------------------------------------------------ */
 
-static void tell(struct stt *s, const struct stt_event *e)
-{
-	if (!s->over)
-		s->fn(s->arg, e);
-}
-
-static void tell_plain(struct stt *s, enum stt_event_type type)
-{
-	const struct stt_event e = { .type = type };
-
-	tell(s, &e);
-}
-
-static void tell_failure(struct stt *s, enum stt_event_type type,
-			 const struct failure *f)
+static void tell(struct stt *s, enum stt_event_type type,
+		 const struct failure *f)
 {
 	const struct stt_event e = {
-		.type = type, .err = f->err, .why = f->why,
+		.type = type, .err = f ? f->err : 0, .why = f ? f->why : NULL,
 	};
 
-	tell(s, &e);
+	if (!s->over)
+		s->fn(s->arg, &e);
 }
 
 static void stt_free(struct stt *s)
@@ -152,7 +94,7 @@ static void give_up_for_now(struct stt *s, const struct failure *f)
 	s->refused = 0;
 	timer_start(&s->retry, DEAD_RETRY_MS);
 	if (news)
-		tell_failure(s, STT_DEAD, f);
+		tell(s, STT_DEAD, f);
 }
 
 /* The connection is of no use any more: another one, here or elsewhere. */
@@ -180,10 +122,10 @@ static void conn_failed(struct stt *s, const struct failure *f)
 	}
 	timer_start(&s->retry, retry_delay_ms(s));
 	if (!s->dead)
-		tell_failure(s, STT_TROUBLE, f);
+		tell(s, STT_TROUBLE, f);
 }
 
-static void fail(struct stt *s, int err, const char *why)
+void stt_fail(struct stt *s, int err, const char *why)
 {
 	struct failure f;
 
@@ -220,179 +162,20 @@ static void on_open_limit(void *arg)
 	struct stt *s = arg;
 
 	s->busy++;
-	fail(s, -ETIMEDOUT, "not open in time");
+	stt_fail(s, -ETIMEDOUT, "not open in time");
 	leave(s);
 }
 
-/* ---- the utterance ---------------------------------------------------------------- */
-
-static void end_utterance(struct stt *s)
-{
-	s->flushing = false;
-	timer_stop(&s->flush);
-	if (stt_text_has_finals(&s->text)) {
-		const struct stt_event e = {
-			.type = STT_END,
-			.text = stt_text_all(&s->text),
-			.confidence = s->text.confidence,
-			.language = s->text.language[0] ? s->text.language :
-				    NULL,
-		};
-		tell(s, &e);
-	}
-	stt_text_reset(&s->text);
-	s->unheard = 0;
-}
-
-/* The provider left us with a guess: it is the best there is. */
-static void settle_interim(struct stt *s)
-{
-	char *guess = str_dup(buf_str(&s->text.interim));
-
-	stt_text_final(&s->text, guess, 0.5f, NULL);
-	const struct stt_event e = {
-		.type = STT_FINAL, .text = guess, .confidence = 0.5f,
-	};
-	tell(s, &e);
-	free(guess);
-	s->final_to = s->interim_to;
-	stt_audio_drop(&s->audio, s->final_to);
-	end_utterance(s);
-}
+/* ---- the connection ------------------------------------------------------------------ */
 
 static void on_flush(void *arg)
 {
 	struct stt *s = arg;
 
 	s->busy++;
-	if (stt_text_has_interim(&s->text)) {
-		settle_interim(s);
-		s->voiced = 0;
-		if (!s->over && s->open)
-			fail(s, ERR_STALLED, "no answer to flush");
-	} else if (s->voiced >= FLUSH_MIN) {
-		/* still unheard; while reconnecting the replay asks again */
-		if (s->open)
-			fail(s, ERR_STALLED, "no answer to flush");
-	} else {
-		end_utterance(s);
-	}
+	stt_hear_nothing(s);
 	leave(s);
 }
-
-/* Voice answered by silence only: one look elsewhere, until a word comes. */
-static bool suspect(struct stt *s)
-{
-	if (s->suspected || !s->open)
-		return false;
-	s->suspected = true;
-	s->empty_voiced = 0;
-	fail(s, ERR_EMPTY, "voice, but no words");
-	return true;
-}
-
-/* Something was heard of the audio up to pos. */
-static void answered(struct stt *s, int64_t pos, bool words)
-{
-	s->healthy = true;
-	if (words) {
-		s->empty_voiced = s->unheard = 0;
-		s->suspected = false;
-	} else if (!s->voiced || pos < s->voice_from + COVER_MIN) {
-		return;
-	} else {
-		s->empty_voiced += s->voiced;
-	}
-	s->voiced = 0;
-	timer_stop(&s->stall);
-	if (s->empty_voiced >= (int64_t)s->stall_ms * 3 * STT_RATE_HZ / 1000)
-		suspect(s);
-}
-
-static void grow_words(struct stt *s, size_t n)
-{
-	if (n <= s->words_cap)
-		return;
-	struct stt_word *w = realloc(s->words, n * sizeof *w);
-	if (!w)
-		abort();
-	s->words = w;
-	s->words_cap = n;
-}
-
-static void on_final(struct stt *s, const struct stt_result *r)
-{
-	double offset_s = (double)s->base / STT_RATE_HZ;
-
-	stt_text_final(&s->text, r->text, r->confidence, r->language);
-	if (str_blank(r->text))
-		return;
-	grow_words(s, r->n_words);
-	for (size_t i = 0; i < r->n_words; i++) {
-		s->words[i] = r->words[i];
-		s->words[i].start_s += offset_s;
-		s->words[i].end_s += offset_s;
-	}
-	const struct stt_event e = {
-		.type = STT_FINAL, .text = r->text,
-		.confidence = r->confidence, .language = r->language,
-		.words = s->words, .n_words = r->n_words,
-	};
-	tell(s, &e);
-}
-
-static void on_interim(struct stt *s, const struct stt_result *r, int64_t end)
-{
-	stt_text_interim(&s->text, r->text);
-	s->interim_to = end;
-	if (str_blank(r->text))
-		return;
-	const struct stt_event e = {
-		.type = STT_INTERIM, .text = stt_text_all(&s->text),
-		.confidence = r->confidence, .language = r->language,
-	};
-	tell(s, &e);
-}
-
-/* The audio up to end needs no replay, unless voice in it gave no word. */
-static void settle(struct stt *s, int64_t end, bool words)
-{
-	int64_t keep = s->audio.end;
-
-	if (!words && s->unheard && !s->suspected)
-		keep = s->unheard_from;
-	if (end > s->final_to)
-		s->final_to = end;
-	stt_audio_drop(&s->audio, s->final_to < keep ? s->final_to : keep);
-}
-
-static void on_result(struct stt *s, const struct stt_result *r)
-{
-	int64_t end = s->base + (int64_t)(r->end_s * STT_RATE_HZ);
-	bool words = !str_blank(r->text);
-
-	if (words)
-		health_good(s->p, 's', &s->choices[s->at]);
-	if (r->final) {
-		on_final(s, r);
-		settle(s, end, words);
-	} else {
-		on_interim(s, r, end);
-	}
-	if (s->over)
-		return;
-	bool answer = s->flushing && r->final &&
-		      (r->flushed || end >= s->voice_last);
-	if ((answer || r->ends) && !words && s->unheard >= WORDS_MIN &&
-	    !stt_text_has_finals(&s->text) && suspect(s))
-		return;
-	if (r->ends || answer)
-		end_utterance(s);
-	if (!s->over)
-		answered(s, end, words);
-}
-
-/* ---- the connection ------------------------------------------------------------------ */
 
 static void watch_stall(struct stt *s, int64_t ms)
 {
@@ -405,7 +188,7 @@ static void on_stall(void *arg)
 	struct stt *s = arg;
 
 	s->busy++;
-	fail(s, ERR_STALLED, "voice sent, no word");
+	stt_fail(s, ERR_STALLED, "voice sent, no word");
 	leave(s);
 }
 
@@ -428,14 +211,14 @@ static void on_open(struct stt *s)
 		r = s->ops->push(s->conn, pcm, n);
 	}
 	if (r >= 0 && s->flushing) {
-		timer_start(&s->flush, FLUSH_MS +
+		timer_start(&s->flush, STT_FLUSH_MS +
 			    (s->audio.end - s->base) * 1000 / STT_RATE_HZ);
 		r = s->ops->flush(s->conn);
 	}
 	watch_stall(s, s->stall_ms);
 	if (r < 0)
 		fail_later(s, r);
-	tell_plain(s, STT_OPEN);
+	tell(s, STT_OPEN, NULL);
 }
 
 static void on_conn(void *arg, const struct stt_conn_event *e)
@@ -448,15 +231,13 @@ static void on_conn(void *arg, const struct stt_conn_event *e)
 		on_open(s);
 		break;
 	case STT_CONN_SPEECH:
-		tell_plain(s, STT_SPEECH);
+		tell(s, STT_SPEECH, NULL);
 		break;
 	case STT_CONN_RESULT:
-		on_result(s, e->result);
+		stt_hear_result(s, e->result);
 		break;
 	case STT_CONN_UTTERANCE_END:
-		/* after speech_final it repeats what was said already */
-		if (stt_text_has_finals(&s->text))
-			end_utterance(s);
+		stt_hear_end(s);
 		break;
 	case STT_CONN_FAILED:
 		s->late_set = false;
@@ -542,9 +323,9 @@ void stt_push(struct stt *s, const int16_t *pcm, size_t n, bool voiced)
 void stt_flush(struct stt *s)
 {
 	ON_LOOP();
-	bool waiting = s->voiced >= FLUSH_MIN ||
+	bool waiting = s->voiced >= STT_FLUSH_MIN ||
 		       stt_text_has_interim(&s->text) ||
-		       (s->unheard >= WORDS_MIN && !s->suspected);
+		       (s->unheard >= STT_WORDS_MIN && !s->suspected);
 
 	if (!waiting && !stt_text_has_finals(&s->text))
 		return;
@@ -554,7 +335,7 @@ void stt_flush(struct stt *s)
 		timer_start(&s->flush, 0);
 		return;
 	}
-	timer_start(&s->flush, FLUSH_MS);
+	timer_start(&s->flush, STT_FLUSH_MS);
 	if (s->open) {
 		int r = s->ops->flush(s->conn);
 		if (r < 0)

@@ -1,5 +1,5 @@
-/* Speech to text, inside: the replay ring, the assembly of an utterance, and
- * the reader of Deepgram's messages. All pure. */
+/* Speech to text, inside: the replay ring, the assembly of an utterance and
+ * the reader of Deepgram's messages (all pure), and the facade's own state. */
 #ifndef FD_PROVIDER_STT_INT_H
 #define FD_PROVIDER_STT_INT_H
 
@@ -63,5 +63,60 @@ void dg_message_free(struct dg_message *m);
 /* Path and query of /v1/listen for a choice. */
 void dg_listen_path(struct buf *out, const struct provider_choice *c,
 		    int endpointing_ms);
+
+/* ---- the facade -------------------------------------------------------------------------- */
+
+#define STT_FLUSH_MIN (STT_RATE_HZ / 10) /* less may give no words at all */
+#define STT_WORDS_MIN STT_RATE_HZ        /* so much voice has words in it */
+#define STT_FLUSH_MS 1000
+
+struct stt {
+	struct providers *p;
+	stt_h *fn;
+	void *arg;
+	const struct provider_choice *choices;
+	size_t n_choices;
+	int endpointing_ms, open_ms, stall_ms;
+
+	/* the connection */
+	size_t at;
+	const struct stt_ops *ops;
+	void *conn;
+	bool open, healthy;
+	int64_t opened_ms;
+	int64_t base;           /* position of its first sample */
+	struct timer open_limit, retry, stall, flush;
+	struct failure late;    /* found where no event may be sent */
+	bool late_set;
+
+	/* failures since the last steady connection */
+	int failures;
+	uint64_t refused;       /* bits of choices that cannot work */
+	bool dead;
+
+	/* the audio and what it gave */
+	struct stt_audio audio;
+	struct stt_text text;
+	int64_t final_to;       /* text is settled up to here */
+	int64_t interim_to;
+	int64_t voice_from, voice_to, voiced; /* unanswered voice, samples */
+	int64_t voice_last;     /* end of the newest voice */
+	int64_t empty_voiced;   /* voice answered by nothing but silence */
+	int64_t unheard_from, unheard; /* voice of this turn without a word */
+	bool suspected;         /* looked elsewhere once for that already */
+	bool flushing;
+
+	struct stt_word *words;
+	size_t words_cap;
+	int busy;
+	bool over;
+};
+
+/* stt.c: gives the connection up for another one. */
+void stt_fail(struct stt *s, int err, const char *why);
+/* stt_hear.c: what a result, UtteranceEnd, or no answer to flush means. */
+void stt_hear_result(struct stt *s, const struct stt_result *r);
+void stt_hear_end(struct stt *s);
+void stt_hear_nothing(struct stt *s);
 
 #endif

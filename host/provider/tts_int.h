@@ -77,8 +77,8 @@ int tts_pool_create(struct tts_pool **ret, struct providers *p,
 		    int max_sockets, int flushes_a_min);
 void tts_pool_close(struct tts_pool *pool);
 bool tts_pool_has_room(const struct tts_pool *pool);
-/* Opens a socket of the model used last, when none is idle. */
-void tts_pool_warm(struct tts_pool *pool);
+/* Opens a socket of the model (NULL: the one used last), when none is idle. */
+void tts_pool_warm(struct tts_pool *pool, const char *model);
 /* Open sockets of any kind (tests). */
 int tts_pool_count(const struct tts_pool *pool);
 

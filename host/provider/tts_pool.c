@@ -345,9 +345,10 @@ bool tts_pool_has_room(const struct tts_pool *pool)
 	return leased < pool->max;
 }
 
-void tts_pool_warm(struct tts_pool *pool)
+void tts_pool_warm(struct tts_pool *pool, const char *model)
 {
-	struct provider_choice c = { .model = pool->last_model };
+	struct provider_choice c = { .model = model ? model :
+					      pool->last_model };
 	struct aura_sock *s;
 
 	if (!c.model || find_idle(pool, c.model) ||

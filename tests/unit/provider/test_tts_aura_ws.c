@@ -346,6 +346,14 @@ static void warming_opens_one_of_the_voice_used_last(void **state)
 	say(a, 0, "Two.");
 	assert_true(sock_sent(socks[1], "Two."));
 	tts_aura_ws.close(a);
+	/* or of the voice that is named; other providers have no sockets */
+	const struct provider_choice rest = { .provider = "aura-rest",
+					      .model = "aura-2-x-en" };
+	providers_warm_voice(prov, &rest);
+	assert_int_equal(n_socks, 2);
+	providers_warm_voice(prov, &celeste);
+	assert_int_equal(n_socks, 3);
+	assert_non_null(strstr(socks[2]->url, "celeste"));
 	finish();
 }
 
