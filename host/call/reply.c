@@ -63,8 +63,30 @@ static int start_llm(struct call *c, const char *guess_text, const char *extra)
 	return err;
 }
 
+/* The words of this round are all there will be: into the history with them,
+ * and no more text for their utterance. What is heard of it is put in when
+ * the utterance ends. */
+static void end_text(struct call *c)
+{
+	struct reply *r = &c->reply;
+	struct utterance *u = r->utterance ?
+		speech_find(c->speech, r->utterance) : NULL;
+
+	r->entry = NULL;
+	if (!str_blank(buf_str(&r->text)))
+		r->entry = history_assistant(&c->history, buf_str(&r->text));
+	buf_reset(&r->text);
+	r->utterance = 0;
+	if (!u)
+		return;
+	u->entry = r->entry;
+	speech_close(u); /* left open it would hold back all that follows */
+}
+
 static void failed(struct call *c, int err, const char *why)
 {
+	end_text(c);
+	c->reply.entry = NULL;
 	log_event(LOG_WARN, "reply.failed", LOG_STR("call", c->id),
 		  LOG_ERR("why", err), LOG_STR("detail", why ? why : ""));
 	call_note(c, NOTE_TROUBLE, why ? why : err_text(err), 0);
@@ -164,13 +186,8 @@ void reply_cancel(struct call *c)
 	reply_unguess(c);
 	llm_cancel(r->llm);
 	r->llm = NULL;
-	if (r->running && r->text.len && !r->entry && r->utterance) {
-		/* what is heard of it is put in when the utterance ends */
-		r->entry = history_assistant(&c->history, buf_str(&r->text));
-		struct utterance *u = speech_find(c->speech, r->utterance);
-		if (u)
-			u->entry = r->entry;
-	}
+	if (r->running)
+		end_text(c);
 	r->running = false;
 	r->entry = NULL;
 	/* tools go on: their results find their place in the history */
@@ -248,21 +265,15 @@ static void run_tools(struct call *c)
 static void round_over(struct call *c)
 {
 	struct reply *r = &c->reply;
-	struct utterance *u = r->utterance ?
-		speech_find(c->speech, r->utterance) : NULL;
 
-	if (!r->n_tools && !r->text.len) {
+	if (!r->n_tools && str_blank(buf_str(&r->text))) {
 		failed(c, ERR_EMPTY, "the model said nothing");
 		return;
 	}
-	r->entry = history_assistant(&c->history,
-				     r->text.len ? buf_str(&r->text) : NULL);
-	if (u && r->text.len) {
-		u->entry = r->entry;
-		speech_close(u);
-	}
-	r->utterance = 0;
+	end_text(c);
 	if (r->n_tools) {
+		if (!r->entry)
+			r->entry = history_assistant(&c->history, NULL);
 		run_tools(c);
 	} else {
 		r->running = false;
