@@ -142,6 +142,28 @@ static void left(void *arg)
 		h->on_gone(h->arg);
 }
 
+/* How the audio went, in both directions. */
+static void log_audio(struct call *c)
+{
+	struct rtc_stats link = { 0 };
+	struct audio_stats st = { 0 };
+
+	if (!c->room || !c->audio)
+		return;
+	room_stats(c->room, &link);
+	audio_stats(c->audio, &st);
+	log_event(LOG_INFO, "call.audio", LOG_STR("call", c->id),
+		  LOG_INT("first_sent_us", link.first_sent_us),
+		  LOG_INT("sent", link.packets_sent),
+		  LOG_INT("remote_lost", link.remote_lost),
+		  LOG_INT("underruns", st.underruns),
+		  LOG_INT("received", st.received), LOG_INT("lost", st.lost),
+		  LOG_INT("late", st.late),
+		  LOG_INT("concealed", st.concealed),
+		  LOG_INT("dropped", st.dropped),
+		  LOG_INT("rtt_ms", link.rtt_ms));
+}
+
 static void finish(void *arg)
 {
 	struct call *c = arg;
@@ -149,6 +171,7 @@ static void finish(void *arg)
 	log_event(LOG_INFO, "call.ended", LOG_STR("call", c->id),
 		  LOG_STR("end", call_end_name(c->end)),
 		  LOG_INT("ms", call_now_ms(c)));
+	log_audio(c);
 	call_note(c, NOTE_ENDED, call_end_name(c->end), 0);
 	if (c->policy)
 		c->host->policy->on_hangup(c->policy, call_end_name(c->end));

@@ -95,7 +95,8 @@ struct call {
 	call_transfer_h *transfer_fn;
 	void *transfer_arg;
 	char *transfer_to;
-	struct lk_call *transfer_req, *remove_req;
+	struct lk_call *transfer_req, *dial_req;
+	bool dialled;
 };
 
 /* call.c */
@@ -136,6 +137,7 @@ void transcript_user(struct call *c, const char *text, bool final);
 void transcript_agent_begin(struct call *c, struct utterance *u);
 void transcript_agent_end(struct call *c, const char *heard);
 /* leg.c: the phone leg */
+void leg_dial(struct call *c);
 void leg_hang_up(struct call *c);
 void leg_transfer_start(struct call *c);
 void leg_finish(struct call *c);

@@ -273,7 +273,7 @@ static void on_ended(void *arg, struct utterance *u, const char *heard,
 {
 	struct call *c = arg;
 
-	reply_said(c, u, heard, cut);
+	reply_said(c, u, heard, cut || u->err < 0);
 	if (u->started && !str_blank(heard)) {
 		transcript_agent_end(c, heard);
 		call_note(c, NOTE_AGENT_TEXT, heard, 0);

@@ -21,6 +21,19 @@ static void send_packet(void *arg, const struct audio_packet *p)
 				p->level, p->voice);
 }
 
+/* Moments on the machine's monotonic clock, for measurements. */
+static void trace_sound(const struct call *c, const struct audio_event *e)
+{
+	const char *name = e->type == AUDIO_PAUSED ? "call.paused" :
+			   e->type == AUDIO_RESUMED ? "call.resumed" :
+			   e->type == AUDIO_STARTED ? "call.sounds" :
+			   e->type == AUDIO_FILLER ? "call.filler" : NULL;
+
+	if (name && log_wants(LOG_DEBUG))
+		log_event(LOG_DEBUG, name, LOG_STR("call", c->id),
+			  LOG_INT("us", e->at_us));
+}
+
 static void on_event(void *arg, const struct audio_event *e)
 {
 	struct call *c = arg;
@@ -28,6 +41,7 @@ static void on_event(void *arg, const struct audio_event *e)
 	ON_LOOP();
 	if (c->ended)
 		return;
+	trace_sound(c, e);
 	speech_on_audio(c->speech, e);
 	switch (e->type) {
 	case AUDIO_SPEECH_ON:

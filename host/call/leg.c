@@ -1,10 +1,11 @@
 /*
- * The phone leg: ending it, and handing it to somebody else. Leaving the room
+ * The phone leg: ringing it, ending it, handing it to somebody else. Leaving the room
  * does not end a phone call; removing its participant does. On the loop.
  */
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/thread.h"
@@ -30,6 +31,51 @@ void leg_hang_up(struct call *c)
 	lk_remove_participant(c->host->api, c->room_name, c->caller, removed,
 			      str_dup(c->id));
 }
+
+/* ---- an outbound leg ---------------------------------------------------------- */
+
+static void dialled(void *arg, const struct lk_result *res)
+{
+	struct call *c = arg;
+
+	c->dial_req = NULL;
+	if (res->err >= 0)
+		return; /* it rings; sip.callStatus tells when it is active */
+	log_event(LOG_WARN, "leg.not_dialled", LOG_STR("call", c->id),
+		  LOG_ERR("why", res->err),
+		  LOG_INT("sip_status", res->sip_status),
+		  LOG_STR("detail", res->message));
+	call_finish(c, CALL_END_NO_CALLER);
+}
+
+/* The job's metadata asks for a phone to be rung:
+ * {"dial":{"to":"+92...","trunk":"ST_...","from":"+92..."}} */
+void leg_dial(struct call *c)
+{
+	cJSON *meta = cJSON_Parse(c->metadata ? c->metadata : "");
+	const cJSON *dial = json_get(meta, "dial");
+	struct lk_dial d = {
+		.trunk_id = json_str(dial, "trunk"),
+		.to = json_str(dial, "to"),
+		.from = json_str(dial, "from"),
+		.room = c->room_name,
+		.identity = "callee",
+		.name = "Callee",
+	};
+
+	if (dial && !c->caller && !c->dialled) {
+		c->dialled = true;
+		if (d.to && d.trunk_id)
+			c->dial_req = lk_dial_sip(c->host->api, &d, dialled, c);
+		else
+			log_event(LOG_WARN, "leg.not_dialled",
+				  LOG_STR("call", c->id),
+				  LOG_STR("detail", "dial wants to and trunk"));
+	}
+	cJSON_Delete(meta);
+}
+
+/* ---- transfer ---------------------------------------------------------------------- */
 
 static void transfer_end(struct call *c, int err, int sip_status)
 {
@@ -99,6 +145,8 @@ void call_transfer_forget(struct call *c)
 void leg_finish(struct call *c)
 {
 	lk_api_cancel(c->transfer_req);
+	lk_api_cancel(c->dial_req);
+	c->dial_req = NULL;
 	c->transfer_req = NULL;
 	str_set(&c->transfer_to, NULL);
 }

@@ -127,6 +127,7 @@ static void on_link(void *arg, enum room_link link)
 		transcript_state(c, "initializing");
 		if (!c->stt)
 			call_ears_open(c);
+		leg_dial(c);
 		check_answered(c);
 		break;
 	case ROOM_REJOINED:

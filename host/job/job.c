@@ -104,6 +104,8 @@ static bool on_request(void *arg, const struct lk_job *job)
 	struct job *j = arg;
 	const char *why = no_room(j);
 
+	log_event(LOG_DEBUG, "job.request", LOG_STR("job", job->id),
+		  LOG_INT("us", clock_mono_us()));
 	if (!why && !j->cfg->find(j->cfg->arg, job))
 		why = "no such clinic";
 	if (why) {
@@ -187,10 +189,27 @@ static void give_up(struct job *j, int code)
 	loop_stop(j->loop);
 }
 
+/* A server's refusal may quote the token it refuses: never into a log. */
+static char *without_tokens(const char *text)
+{
+	struct buf out = { 0 };
+
+	for (const char *at = text ? text : ""; *at;) {
+		if (str_has_prefix(at, "eyJ")) {
+			buf_puts(&out, "[token]");
+			at += strcspn(at, " ,\"'");
+		} else {
+			buf_add(&out, at++, 1);
+		}
+	}
+	return buf_take(&out);
+}
+
 static void on_worker_state(void *arg, enum worker_state s, int err,
 			    const char *why)
 {
 	struct job *j = arg;
+	char *detail = without_tokens(why);
 
 	switch (s) {
 	case WORKER_REGISTERED:
@@ -202,12 +221,12 @@ static void on_worker_state(void *arg, enum worker_state s, int err,
 		break;
 	case WORKER_LOST:
 		log_event(LOG_WARN, "job.livekit_lost", LOG_ERR("why", err),
-			  LOG_STR("detail", why ? why : ""),
+			  LOG_STR("detail", detail),
 			  LOG_STR("url", j->s->livekit_url));
 		break;
 	case WORKER_REFUSED:
 		log_event(LOG_ERROR, "job.livekit_refused",
-			  LOG_STR("detail", why ? why : ""),
+			  LOG_STR("detail", detail),
 			  LOG_STR("mend", "check LIVEKIT_API_KEY and "
 				  "LIVEKIT_API_SECRET for LIVEKIT_URL"));
 		if (!j->registered)
@@ -216,6 +235,7 @@ static void on_worker_state(void *arg, enum worker_state s, int err,
 	case WORKER_CONNECTING:
 		break;
 	}
+	free(detail);
 }
 
 static float on_load(void *arg, bool *ret_full)
@@ -421,6 +441,22 @@ static void finish(struct job *j)
 	loop_destroy(j->loop);
 }
 
+/* Beats that came more than 10 ms late, of all. A machine that steals time
+ * makes some of any program's. */
+static void log_beats(struct job *j)
+{
+	uint64_t late = 0, all = 0;
+
+	for (int i = 0; i < j->n_media; i++) {
+		uint64_t media_late, media_all;
+		media_beats(j->media[i], &media_late, &media_all);
+		late += media_late;
+		all += media_all;
+	}
+	log_event(LOG_INFO, "job.beats", LOG_INT("late", late),
+		  LOG_INT("all", all));
+}
+
 int job_run(const struct job_cfg *cfg)
 {
 	struct job j = { .cfg = cfg, .s = cfg->settings };
@@ -438,6 +474,7 @@ int job_run(const struct job_cfg *cfg)
 	}
 	start_timers(&j);
 	loop_run(j.loop);
+	log_beats(&j);
 	log_event(LOG_INFO, "job.ended", LOG_INT("exit", j.exit_code));
 	finish(&j);
 	return j.exit_code;
