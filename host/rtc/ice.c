@@ -324,6 +324,36 @@ void ice_close(struct ice *i, ice_released_h *released, void *arg)
 	g_main_context_pop_thread_default(i->ctx);
 }
 
+/* ---- first use ---------------------------------------------------------------------- */
+
+static void ignore_packet(void *arg, uint8_t *p, size_t n)
+{
+	(void)arg, (void)p, (void)n;
+}
+
+static void ignore_text(void *arg, const char *text)
+{
+	(void)arg, (void)text;
+}
+
+static void ignore_state(void *arg, enum ice_state s)
+{
+	(void)arg, (void)s;
+}
+
+void ice_warm(void)
+{
+	static const struct ice_ops ops = { ignore_packet, ignore_text,
+					    ignore_state, ignore_text };
+	static const struct ice_cfg cfg = { .loopback = true };
+	GMainContext *ctx = g_main_context_new();
+	struct ice *i;
+
+	if (ice_create(&i, ctx, &cfg, &ops, NULL) == 0)
+		ice_close(i, NULL, NULL);
+	g_main_context_unref(ctx);
+}
+
 /* ---- local side ------------------------------------------------------------------------ */
 
 const char *ice_ufrag(const struct ice *i)

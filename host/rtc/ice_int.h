@@ -48,6 +48,11 @@ const char *ice_pwd(const struct ice *i);
 /* Candidates so far that may be told to the other side; borrowed. */
 const char *const *ice_candidates(const struct ice *i, size_t *ret_n);
 
+/* Opens and closes a path once for the process: what libnice and GLib do at
+ * their first use (types, the machine's addresses) no call has to wait for,
+ * and no two threads do it at once. Failure is not told. [loop] */
+void ice_warm(void);
+
 /* What the answer says; repeating the same is harmless. */
 int ice_set_remote(struct ice *i, const char *ufrag, const char *pwd);
 /* One remote candidate; kept until ice_set_remote(). 0 also for those that we

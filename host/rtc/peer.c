@@ -35,6 +35,7 @@ int rtc_start(struct loop *l, struct media *owner)
 	int r;
 
 	(void)l;
+	ice_warm();
 	r = dtls_start();
 	if (r < 0)
 		return r;
@@ -330,6 +331,7 @@ void rtc_peer_stats(struct rtc_peer *p, struct rtc_stats *out)
 		.nacks_received = atomic_load(&p->nacks_received),
 		.resent = atomic_load(&p->resent),
 		.srtp_errors = atomic_load(&p->srtp_errors),
+		.first_sent_us = atomic_load(&p->first_sent_us),
 		.rtt_ms = atomic_load(&p->rtt_ms),
 		.remote_lost = atomic_load(&p->remote_lost),
 	};

@@ -83,6 +83,7 @@ struct rtc_peer {
 	atomic_size_t queued;   /* on the way to, or in, the channels */
 	atomic_ullong packets_sent, bytes_sent, packets_received;
 	atomic_ullong bytes_received, nacks_received, resent, srtp_errors;
+	_Atomic int64_t first_sent_us;
 	atomic_uint rtt_ms, remote_lost;
 
 	pthread_mutex_t lock;

@@ -73,6 +73,9 @@ void rtc_send_audio(struct rtc_peer *p, const uint8_t *opus, size_t n,
 		return;
 	p->seq++;
 	p->last_timestamp = pkt.timestamp;
+	if (!p->last_sent_us)
+		atomic_store_explicit(&p->first_sent_us, clock_mono_us(),
+				      memory_order_relaxed);
 	p->last_sent_us = clock_mono_us();
 	resend_store(p->resend, pkt.seq, out, (size_t)len);
 	ice_send(p->ice, out, (size_t)len);

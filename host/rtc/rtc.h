@@ -121,6 +121,7 @@ size_t rtc_queued(const struct rtc_peer *p);
 struct rtc_stats {
 	uint64_t packets_sent, bytes_sent, packets_received, bytes_received;
 	uint64_t nacks_received, resent, srtp_errors;
+	int64_t first_sent_us;  /* clock_mono_us() of our first packet, 0: none */
 	uint32_t rtt_ms;        /* from RTCP, 0 unknown */
 	uint32_t remote_lost;   /* of our packets, from the last RR */
 	char pair[96];          /* "udp host 127.0.0.1:7882": how we send (udp,
