@@ -175,16 +175,20 @@ static void describe(lua_State *L, int i, char *out, size_t cap)
 	snprintf(out, cap, "(error object is a %s)", luaL_typename(L, i));
 }
 
+static const char no_memory[] = "not enough memory"; /* LuaJIT's words */
+
 enum policy_result vm_blame(struct vm *vm, lua_State *co, int status)
 {
 	struct vm_fault *f = &vm->fault;
 
 	f->trace[0] = 0;
-	if (status == LUA_ERRMEM) {
-		str_copy(f->message, sizeof f->message, "not enough memory");
+	if (status == LUA_ERRMEM)
+		str_copy(f->message, sizeof f->message, no_memory);
+	else
+		describe(co, -1, f->message, sizeof f->message);
+	/* Caught and raised again, it is an error like any other to Lua. */
+	if (vm->starved && !strcmp(f->message, no_memory))
 		return POLICY_NOMEM;
-	}
-	describe(co, -1, f->message, sizeof f->message);
 	return vm->budget.killed ? POLICY_TIMEOUT : POLICY_RAISED;
 }
 
