@@ -258,13 +258,15 @@ static void cut_one(struct audio *a, uint32_t utterance)
 	switch (say_cut(&a->say, utterance, &slot)) {
 	case SAY_FED:
 		command(a, &(struct command){ .type = COMMAND_CUT,
-			.utterance = utterance, .slot = slot });
+			.utterance = utterance, .slot = slot,
+			.fed = a->say.fed });
 		break;
 	case SAY_WAITING:
 	case SAY_UNKNOWN:
 		end_here(a, utterance, true);
 		break;
 	}
+	say_pump(&a->say);
 	update_waits(a);
 }
 

@@ -40,6 +40,7 @@ struct command {
 	uint8_t slot;
 	int ms;
 	uint32_t epoch;
+	uint64_t fed;       /* CUT: messages in the feed before it */
 	const struct audio_line *line;
 	struct audio_reflex reflex;
 };

@@ -93,7 +93,7 @@ static void do_cut(struct audio *a, const struct command *c)
 		a->filler_line = NULL;
 		return;
 	}
-	if (playout_cut(a->playout, c->slot, c->utterance))
+	if (playout_cut(a->playout, c->slot, c->utterance, c->fed))
 		reflex_cut(&a->reflex);
 }
 
@@ -103,7 +103,7 @@ static void do_cut_all(struct audio *a)
 
 	a->filler_line = NULL;
 	if (filler)
-		playout_cut(a->playout, PLAYOUT_FILLER, filler);
+		playout_cut(a->playout, PLAYOUT_FILLER, filler, 0);
 	playout_resume(a->playout);
 	reflex_cut(&a->reflex);
 }

@@ -1,7 +1,8 @@
 /*
  * What we say, from the feed ring to one packet a beat. An utterance sits in
  * a slot from the moment its BEGIN is read (or its cut arrives, whichever is
- * first) until its ENDED has been told. Media thread; never allocates after
+ * first) until its ENDED has been told. Orders overtake the feed: a cut says
+ * how many messages had been fed when it was given. Media thread; never allocates after
  * create.
  */
 #include "audio/playout_int.h"
@@ -26,8 +27,8 @@ enum {
 
 struct slot {
 	uint32_t id;      /* 0: free */
-	uint32_t cut_id;  /* cut before its BEGIN was read */
 	uint32_t last_id; /* the one that was here before */
+	uint64_t void_before; /* messages up to there were cut unread */
 	uint64_t heard;   /* samples sent */
 	bool started;
 	bool over;        /* ENDED is to be told */
@@ -53,6 +54,7 @@ struct playout {
 	bool fade_in;           /* the next frame rises */
 	bool dry;               /* counted as underrun already */
 
+	uint64_t reads;         /* messages taken from the feed, ever */
 	size_t part_n;          /* samples of fill_slot, not yet a frame */
 	int16_t part[2 * AUDIO_OUT_FRAME];
 	struct frame fade;
@@ -149,15 +151,17 @@ static void flush_part(struct playout *p, size_t n)
 	memmove(p->part, p->part + n, p->part_n * sizeof *p->part);
 }
 
+static void take_slot(struct slot *s, uint32_t utterance)
+{
+	/* The loop gives a slot again only after it was told of the end. */
+	assert(!s->id);
+	*s = (struct slot){ .id = utterance, .void_before = s->void_before };
+}
+
 static void take_begin(struct playout *p, const struct feed *f)
 {
-	struct slot *s = &p->slots[f->slot];
-
-	if (f->utterance == s->cut_id)
-		return;
-	/* The loop gives a slot again only after it was told of the end. */
-	assert(!s->id && !p->part_n);
-	*s = (struct slot){ .id = f->utterance };
+	assert(!p->part_n);
+	take_slot(&p->slots[f->slot], f->utterance);
 	p->fill_slot = f->slot;
 	p->ahead.fresh_line = true;
 }
@@ -199,18 +203,18 @@ static void take(struct playout *p, const struct message *m)
 	struct slot *s = &p->slots[f->slot];
 
 	assert(f->slot < PLAYOUT_SLOTS);
-	if (f->type == FEED_BEGIN) {
-		take_begin(p, f);
-		return;
-	}
-	if (s->id != f->utterance || s->over) { /* cut: the rest is void */
+	if (p->reads++ < s->void_before) {
 		if (f->type == FEED_PCM)
 			consume(p, f->slot, f->n);
 		else if (f->type == FEED_PACKET)
 			consume(p, f->slot, AUDIO_OUT_FRAME);
 		return;
 	}
+	assert(f->type == FEED_BEGIN || (s->id == f->utterance && !s->over));
 	switch (f->type) {
+	case FEED_BEGIN:
+		take_begin(p, f);
+		break;
 	case FEED_PCM:
 		memcpy(p->part + p->part_n, m->body.pcm,
 		       f->n * sizeof *p->part);
@@ -323,24 +327,28 @@ static int current_slot(const struct playout *p)
 	return p->fill_slot;
 }
 
-/* A cut that came before its utterance: told at once, BEGIN is ignored. */
-static bool cut_unseen(struct playout *p, struct slot *s, uint32_t utterance)
+/* A cut that came before its utterance: told at once. */
+static void cut_unseen(struct playout *p, int slot, uint32_t utterance)
 {
-	if (s->id || s->last_id == utterance ||
-	    s == &p->slots[PLAYOUT_FILLER])
-		return false; /* ended by itself; the news is on its way */
-	*s = (struct slot){ .id = utterance, .cut_id = utterance };
-	finish(p, (int)(s - p->slots), true);
-	return false;
+	if (p->slots[slot].last_id == utterance || slot == PLAYOUT_FILLER)
+		return; /* ended by itself; the news is on its way */
+	take_slot(&p->slots[slot], utterance);
+	finish(p, slot, true);
 }
 
-bool playout_cut(struct playout *p, uint8_t slot, uint32_t utterance)
+bool playout_cut(struct playout *p, uint8_t slot, uint32_t utterance,
+		 uint64_t fed)
 {
 	assert(slot < SLOTS && utterance);
 	struct slot *s = &p->slots[slot];
 
-	if (s->id != utterance)
-		return cut_unseen(p, s, utterance);
+	/* What the feed still holds for this slot is of this utterance, or
+	 * of others that were cut before it. */
+	s->void_before = fed;
+	if (s->id != utterance) {
+		cut_unseen(p, slot, utterance);
+		return false;
+	}
 	if (s->over)
 		return false;
 	bool current = current_slot(p) == slot;
@@ -368,7 +376,7 @@ void playout_filler(struct playout *p, uint32_t utterance,
 	struct slot *s = &p->slots[PLAYOUT_FILLER];
 
 	assert(!playout_busy(p));
-	*s = (struct slot){ .id = utterance };
+	take_slot(s, utterance);
 	p->filler = line;
 	p->filler_at = 0;
 	p->ahead.fresh_line = true;

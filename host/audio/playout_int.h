@@ -43,8 +43,9 @@ void playout_next(struct playout *p, struct audio_packet *out);
 void playout_pause(struct playout *p);
 void playout_resume(struct playout *p);
 /* Ends the utterance in that slot; returns whether it was the one playing
- * (or next to play). */
-bool playout_cut(struct playout *p, uint8_t slot, uint32_t utterance);
+ * (or next to play). fed: messages written to the feed before the cut. */
+bool playout_cut(struct playout *p, uint8_t slot, uint32_t utterance,
+		 uint64_t fed);
 /* Plays a line as the filler's utterance; only when not playout_busy(). */
 void playout_filler(struct playout *p, uint32_t utterance,
 		    const struct audio_line *line);

@@ -54,7 +54,7 @@ static void drop_chunks(struct say *s, struct said *u)
 
 static void note_over(struct say *s, uint32_t id)
 {
-	s->over[s->n_over++ % (sizeof s->over / sizeof *s->over)] = id;
+	s->over[s->n_over++ % SAY_REMEMBERED] = id;
 }
 
 static void forget(struct say *s, struct said *u)
@@ -89,10 +89,12 @@ bool say_is_over(const struct say *s, uint32_t id)
 {
 	const struct said *u = find(s, id);
 
-	for (size_t i = 0; i < sizeof s->over / sizeof *s->over; i++)
+	if (u)
+		return u->cut;
+	for (size_t i = 0; i < SAY_REMEMBERED; i++)
 		if (s->over[i] == id)
 			return true;
-	return u && u->cut;
+	return false;
 }
 
 static struct said *find_or_add(struct say *s, uint32_t id)
@@ -197,7 +199,6 @@ enum say_cut say_cut(struct say *s, uint32_t id, uint8_t *ret_slot)
 	}
 	u->cut = true;
 	*ret_slot = (uint8_t)u->slot;
-	say_pump(s); /* the next one may be fed now */
 	return SAY_FED;
 }
 
@@ -229,7 +230,10 @@ static bool feed(struct say *s, const struct said *u, enum feed_type type,
 				   .slot = (uint8_t)u->slot,
 				   .n = (uint16_t)n, .utterance = u->id };
 
-	return ring_write(s->feed, &head, sizeof head, body, size) == 0;
+	if (ring_write(s->feed, &head, sizeof head, body, size) < 0)
+		return false;
+	s->fed++;
+	return true;
 }
 
 static bool feed_some(struct say *s, const struct said *u, struct chunk *c)

@@ -7,14 +7,19 @@
 
 struct said;
 
+/* Audio may come late for that many of the utterances that ended last; for an
+ * older one it would be taken for a new utterance. */
+enum { SAY_REMEMBERED = 256 };
+
 /* Embedded. */
 struct say {
 	struct ring *feed;
 	struct said *first;      /* utterances not yet told over, in order */
 	bool slots[PLAYOUT_SLOTS];
+	uint64_t fed;            /* messages written to the feed, ever */
 	uint64_t queued;         /* samples accepted, ever */
 	uint64_t dropped;        /* ... and cut before they were fed */
-	uint32_t over[64];       /* the latest that ended: their audio is late */
+	uint32_t over[SAY_REMEMBERED]; /* the latest that ended */
 	unsigned n_over;
 	bool waiting;            /* the feed was full */
 };
@@ -32,7 +37,8 @@ int say_line(struct say *s, uint32_t utterance, const struct audio_line *line,
 /* No more audio. False when it never had any: it is over now. */
 bool say_end(struct say *s, uint32_t utterance);
 /* Forgets what waits. SAY_FED: media knows of it, in *ret_slot; it is over
- * when media says so. SAY_WAITING: it never left, and is over now. */
+ * when media says so. SAY_WAITING: it never left, and is over now. The next
+ * one may be fed: pump afterwards. */
 enum say_cut say_cut(struct say *s, uint32_t utterance, uint8_t *ret_slot);
 /* Any utterance not yet cut, 0 none: for cutting all. */
 uint32_t say_any(const struct say *s);

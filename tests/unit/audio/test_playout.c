@@ -321,6 +321,35 @@ static void a_cut_that_crosses_the_end_tells_one_end(void **state)
 	rig_free(r);
 }
 
+static void many_cuts_overtake_a_feed_that_nobody_reads(void **state)
+{
+	(void)state;
+	struct rig *r = rig_new(NULL);
+
+	rig_say(r, 1, 800);
+	audio_say_end(r->audio, 1);
+	rig_beats(r, 10);
+	audio_pause(r->audio); /* the rest stays in the feed */
+	rig_beats(r, 10);
+	for (uint32_t id = 2; id <= 30; id++) {
+		rig_say(r, id, 20);
+		audio_say_end(r->audio, id);
+		audio_cut(r->audio, id);
+		rig_beat(r);
+	}
+	assert_int_equal(rig_count(r, AUDIO_ENDED), 29);
+	rig_say(r, 31, 100);
+	audio_say_end(r->audio, 31);
+	audio_resume(r->audio, 0);
+	rig_beats(r, 100);
+	assert_int_equal(rig_count(r, AUDIO_ENDED), 31);
+	assert_int_equal(rig_count(r, AUDIO_STARTED), 2);
+	assert_int_equal(r->events[r->n_events - 1].heard_ms, 100);
+	assert_int_equal(r->sounding, 40 + 1 + 5);
+	assert_int_equal(audio_queued_ms(r->audio), 0);
+	rig_free(r);
+}
+
 static void cutting_what_nobody_knows_ends_it_cut(void **state)
 {
 	(void)state;
@@ -450,6 +479,121 @@ static void missed_beats_move_rtp_time_by_the_gap(void **state)
 	rig_free(r);
 }
 
+/* ---- any order of orders ----------------------------------------------------- */
+
+enum { MANY = 250 };
+
+struct told {
+	int given_ms, started, ended;
+	bool cut;
+};
+
+static uint32_t roll(uint32_t *x, uint32_t n)
+{
+	*x = *x * 1664525u + 1013904223u;
+	return (*x >> 8) % n;
+}
+
+/* One random order; utterances are opened, fed, ended, cut, paused. */
+static void order_something(struct rig *r, struct told *t, uint32_t *newest,
+			    uint32_t *x, const struct audio_line *line)
+{
+	uint32_t id = *newest > 6 ? *newest - roll(x, 6) : *newest;
+
+	switch (roll(x, 12)) {
+	case 0:
+	case 1:
+		if (*newest < MANY - 1)
+			id = ++*newest;
+		/* fall through */
+	case 2:
+	case 3: {
+		int ms = 20 * (int)(1 + roll(x, 30));
+
+		rig_say(r, id, ms);
+		t[id].given_ms += ms;
+		break;
+	}
+	case 4:
+		assert_int_equal(audio_say_line(r->audio, id, line), 0);
+		t[id].given_ms += audio_line_ms(line);
+		break;
+	case 5:
+	case 6:
+		audio_say_end(r->audio, id);
+		break;
+	case 7:
+		audio_cut(r->audio, id);
+		break;
+	case 8:
+		audio_pause(r->audio);
+		break;
+	case 9:
+	case 10:
+		audio_resume(r->audio, 0);
+		break;
+	case 11:
+		if (roll(x, 4) == 0)
+			audio_cut(r->audio, 0);
+		break;
+	}
+}
+
+static void note_events(const struct rig *r, struct told *t)
+{
+	for (int i = 0; i < r->n_events; i++) {
+		const struct audio_event *e = &r->events[i];
+		struct told *u = &t[e->utterance];
+
+		if (e->type == AUDIO_STARTED) {
+			assert_false(u->started || u->ended);
+			u->started = 1;
+		} else if (e->type == AUDIO_ENDED) {
+			assert_false(u->ended);
+			assert_true((int)e->heard_ms <= u->given_ms);
+			assert_int_equal(u->started, e->heard_ms > 0);
+			u->ended = 1;
+			u->cut = e->cut;
+		}
+	}
+}
+
+static void any_order_of_orders_ends_each_utterance_once(void **state)
+{
+	(void)state;
+	struct audio_line *line = rig_line(100);
+
+	for (uint32_t seed = 1; seed <= 30; seed++) {
+		struct rig *r = rig_new(NULL);
+		struct told t[MANY] = { { 0 } };
+		uint32_t newest = 1, x = seed;
+
+		for (int i = 0; i < 2000; i++) {
+			if (roll(&x, 3) == 0)
+				order_something(r, t, &newest, &x, line);
+			audio_beat(r->audio, r->now_us);
+			if (roll(&x, 8))
+				audio_idle(r->audio, r->now_us);
+			if (roll(&x, 4) == 0)
+				audio_drain(r->audio);
+			r->now_us += RIG_BEAT_US;
+		}
+		audio_resume(r->audio, 0);
+		for (uint32_t id = 1; id <= newest; id++)
+			audio_say_end(r->audio, id);
+		for (int i = 0; i < 8000 && audio_queued_ms(r->audio); i++)
+			rig_beat(r);
+		rig_beats(r, 20);
+		assert_int_equal(audio_queued_ms(r->audio), 0);
+		note_events(r, t);
+		for (uint32_t id = 1; id <= newest; id++)
+			assert_int_equal(t[id].ended, 1);
+		assert_int_equal(r->last_level, 127);
+		rig_free(r);
+	}
+	audio_line_destroy(line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,12 +613,14 @@ int main(void)
 		cmocka_unit_test(a_cut_in_the_queue_does_not_touch_what_plays),
 		cmocka_unit_test(a_cut_before_media_read_the_utterance_still_ends_it),
 		cmocka_unit_test(a_cut_that_crosses_the_end_tells_one_end),
+		cmocka_unit_test(many_cuts_overtake_a_feed_that_nobody_reads),
 		cmocka_unit_test(cutting_what_nobody_knows_ends_it_cut),
 		cmocka_unit_test(a_pause_holds_the_spot_and_a_resume_goes_on_there),
 		cmocka_unit_test(fades_make_no_click_at_the_ear),
 		cmocka_unit_test(cutting_what_is_paused_frees_the_way),
 		cmocka_unit_test(a_stored_line_leaves_as_it_is_and_pauses_like_speech),
 		cmocka_unit_test(missed_beats_move_rtp_time_by_the_gap),
+		cmocka_unit_test(any_order_of_orders_ends_each_utterance_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

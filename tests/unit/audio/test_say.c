@@ -103,6 +103,7 @@ static void a_cut_frees_the_way_and_forgets_what_waits(void **state)
 	feed();
 	assert_int_equal(say_cut(&say, 1, &slot), SAY_FED);
 	assert_int_equal(slot, 0);
+	say_pump(&say);
 	assert_string_equal(feed(), "B2 P2:480");
 	assert_true(say.dropped > 0 && say.dropped < 480 * 20);
 	assert_true(say_is_over(&say, 1));
@@ -150,6 +151,20 @@ static void at_most_eight_are_with_media_at_once(void **state)
 	assert_false(say.waiting);
 }
 
+static void what_ended_long_ago_stays_over(void **state)
+{
+	(void)state;
+	say_pcm(&say, 2, pcm, 4, 0); /* open all the time */
+	for (uint32_t id = 3; id < 3 + SAY_REMEMBERED; id++)
+		assert_false(say_end(&say, id));
+	for (uint32_t id = 3; id < 3 + SAY_REMEMBERED; id++)
+		assert_true(say_is_over(&say, id));
+	assert_false(say_is_over(&say, 2));
+	assert_false(say_is_over(&say, 3 + SAY_REMEMBERED));
+	assert_int_equal(say_pcm(&say, 40, pcm, 480, 0), 0);
+	assert_int_equal(say.queued, 4);
+}
+
 static void lines_become_packets(void **state)
 {
 	(void)state;
@@ -190,6 +205,7 @@ int main(void)
 		WITH_RING(a_cut_frees_the_way_and_forgets_what_waits),
 		WITH_RING(what_was_never_fed_is_over_at_once),
 		WITH_RING(at_most_eight_are_with_media_at_once),
+		WITH_RING(what_ended_long_ago_stays_over),
 		WITH_RING(lines_become_packets),
 		WITH_RING(two_minutes_are_the_most),
 	};
