@@ -19,16 +19,20 @@ static char *trim(char *s)
 	return s;
 }
 
-/* Takes one pair of quotes off. An unquoted value ends at " #". */
+/* Takes one pair of quotes off; behind them only a comment may stand. An
+ * unquoted value ends at " #". */
 static char *unquote(char *v)
 {
-	size_t n = strlen(v);
+	char *close = *v == '"' || *v == '\'' ? strchr(v + 1, *v) : NULL;
 
-	if (n >= 2 && (*v == '"' || *v == '\'') && v[n - 1] == *v) {
-		v[n - 1] = 0;
-		return v + 1;
+	if (close) {
+		char *rest = trim(close + 1);
+		if (!*rest || *rest == '#') {
+			*close = 0;
+			return v + 1;
+		}
 	}
-	char *comment = strstr(v, " #");
+	char *comment = *v == '#' ? v : strstr(v, " #");
 	if (comment)
 		*comment = 0;
 	return trim(v);

@@ -55,6 +55,18 @@ static const char *env(const char *name)
 	return str_blank(v) ? NULL : v;
 }
 
+/* Secrets that were stored with a newline behind them are common. */
+static char *trimmed_copy(const char *v)
+{
+	while (isspace((unsigned char)*v))
+		v++;
+	char *copy = str_dup(v);
+	size_t n = strlen(copy);
+	while (n && isspace((unsigned char)copy[n - 1]))
+		copy[--n] = 0;
+	return copy;
+}
+
 static bool needed(const struct row *r, const struct clinic *needs)
 {
 	if (!needs)
@@ -90,7 +102,7 @@ static void load_row(struct settings *s, const struct row *r,
 	if (!v && !s->production)
 		v = r->local;
 	if (v)
-		*field(s, r) = str_dup(v);
+		*field(s, r) = trimmed_copy(v);
 	else if (needed(r, needs))
 		missing(r->name, r->where, r->near, faults);
 }
@@ -105,10 +117,10 @@ static void load_url(char **out, const char *name, const char *local,
 		v = local;
 	if (!v)
 		return;
-	*out = str_dup(v);
-	if (url_parse(&u, v) < 0 || !strstr(schemes, u.scheme))
+	*out = trimmed_copy(v);
+	if (url_parse(&u, *out) < 0 || !strstr(schemes, u.scheme))
 		buf_printf(faults, "%s is \"%s\": not an address of the form "
-			   "%s://host:port\n", name, v, schemes);
+			   "%s://host:port\n", name, *out, schemes);
 }
 
 static void check_url(const char *name, const char *v, const char *schemes,
@@ -174,6 +186,9 @@ static void load_agents(struct settings *s, struct buf *faults)
 		s->agent_names[n++] = str_dup(name);
 	}
 	free(copy);
+	if (!n)
+		buf_printf(faults, "LIVEKIT_AGENT_NAME is \"%s\": no name in "
+			   "it\n", v);
 }
 
 static void load_environment(struct settings *s, struct buf *faults)
