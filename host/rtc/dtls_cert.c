@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
@@ -45,9 +46,11 @@ static int write_fingerprint(void)
 
 	if (!X509_digest(cert, EVP_sha256(), digest, &n) || n != 32)
 		return ERR_CONFIG;
-	char *at = fingerprint + sprintf(fingerprint, "sha-256 ");
-	for (unsigned int i = 0; i < n; i++)
-		at += sprintf(at, "%s%02X", i ? ":" : "", digest[i]);
+	size_t at = 8;
+	memcpy(fingerprint, "sha-256 ", at);
+	for (unsigned int i = 0; i < n; i++, at += 3)
+		snprintf(fingerprint + at, sizeof fingerprint - at, "%02X%s",
+			 digest[i], i + 1 < n ? ":" : "");
 	return 0;
 }
 
