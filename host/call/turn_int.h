@@ -1,7 +1,7 @@
 /*
  * The inside of the turn machine: turn.c (life, dispatch), turn_voice.c (the
- * caller's voice), turn_words.c (the caller's words), turn_sound.c (what we
- * say, and dead air). Nothing else includes this.
+ * caller's voice), turn_words.c (the caller's words), turn_text.c (comparing
+ * them), turn_sound.c (what we say, and dead air). Nothing else includes this.
  */
 #ifndef FD_CALL_TURN_INT_H
 #define FD_CALL_TURN_INT_H
@@ -36,6 +36,17 @@ void turn_arm(struct turn *t, struct turn_out *out);
 void turn_resume(struct turn *t, struct turn_out *out);
 /* Ends a call whose hang-up has nothing more to wait for. */
 void turn_end_if_done(struct turn *t, struct turn_out *out);
+
+/* turn_text.c */
+/* Appends with a blank between; blank texts add nothing. */
+void turn_join(struct buf *b, const char *text);
+void turn_put(struct buf *b, const char *text);
+/* What follows in text after the given words, whatever their case and
+ * punctuation; NULL when text does not begin with them. It may point into the
+ * middle of a word. */
+const char *turn_after_words(const char *text, const char *words);
+bool turn_same_words(const char *a, const char *b);
+int turn_count_words(const char *s);
 
 /* turn_voice.c */
 /* Whether the caller speaks now; a voice without any words turns out to be

@@ -2,6 +2,8 @@
  * The turn machine's part about our own voice: what sounds, what is being
  * made, and the clocks that end silence. Pure; on the loop.
  */
+#include <assert.h>
+
 #include "call/turn_int.h"
 
 /* ---- phases ---------------------------------------------------------------- */
@@ -10,6 +12,7 @@ void turn_listen(struct turn *t, int64_t now_ms, struct turn_out *out)
 {
 	bool voice = t->unanswered && turn_voice_lately(t, now_ms);
 
+	assert(t->phase < TURN_ENDING); /* a hang-up is not taken back */
 	t->phase = TURN_LISTENING;
 	t->paused = false;
 	turn_off(t, TT_VERDICT);
@@ -30,6 +33,7 @@ void turn_listen(struct turn *t, int64_t now_ms, struct turn_out *out)
 void turn_think(struct turn *t, int64_t since_ms, int64_t now_ms,
 		struct turn_out *out)
 {
+	assert(t->phase < TURN_ENDING);
 	t->phase = TURN_THINKING;
 	turn_off(t, TT_IDLE);
 	if (t->due_ms[TT_DEAD_AIR] < 0)

@@ -2,6 +2,8 @@
  * The turn machine's part about the caller's voice: VAD, the pause reflex and
  * its verdict, interruption. Pure; on the loop.
  */
+#include <assert.h>
+
 #include "call/turn_int.h"
 
 static int64_t later(int64_t a, int64_t b)
@@ -99,6 +101,7 @@ void turn_on_speech_off(struct turn *t, const struct turn_event *e,
 
 void turn_cut(struct turn *t, int64_t now_ms, struct turn_out *out)
 {
+	assert(t->phase == TURN_SPEAKING || t->phase == TURN_THINKING);
 	turn_act(out, TA_CUT, NULL, 0, false);
 	if (t->phase == TURN_SPEAKING)
 		t->interrupted = true;

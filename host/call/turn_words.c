@@ -3,6 +3,7 @@
  * when they are a turn, and when a turn was taken too early. Pure; on the
  * loop.
  */
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 
@@ -12,27 +13,12 @@
 /* "okay", "yes thanks" after a filler keep us company, no more. */
 enum { COMPANY_WORDS = 2 };
 
-static void join(struct buf *b, const char *text)
-{
-	if (str_blank(text))
-		return;
-	if (b->len)
-		buf_puts(b, " ");
-	buf_puts(b, text);
-}
-
-static void put(struct buf *b, const char *text)
-{
-	buf_reset(b);
-	buf_puts(b, text);
-}
-
 static char *all_words(const struct turn *t)
 {
 	struct buf b = { 0 };
 
-	join(&b, buf_str(&t->finals));
-	join(&b, buf_str(&t->interim));
+	turn_join(&b, buf_str(&t->finals));
+	turn_join(&b, buf_str(&t->interim));
 	return buf_take(&b);
 }
 
@@ -45,48 +31,6 @@ void turn_forget_words(struct turn *t)
 {
 	buf_reset(&t->finals);
 	buf_reset(&t->interim);
-}
-
-static const char *skip_marks(const char *s)
-{
-	while (*s && (ispunct((unsigned char)*s) || *s == ' '))
-		s++;
-	return s;
-}
-
-/* What follows in text after the given words, whatever their case and
- * punctuation; NULL when text does not begin with them. */
-static const char *after_words(const char *text, const char *words)
-{
-	for (;;) {
-		text = skip_marks(text);
-		words = skip_marks(words);
-		if (!*words)
-			return text;
-		if (tolower((unsigned char)*text) !=
-		    tolower((unsigned char)*words))
-			return NULL;
-		text++;
-		words++;
-	}
-}
-
-static bool same_words(const char *a, const char *b)
-{
-	const char *rest = after_words(a, b);
-
-	return rest && !*rest;
-}
-
-static int count_words(const char *s)
-{
-	int n = 0;
-
-	for (bool in = false; *s; s++) {
-		n += *s != ' ' && !in;
-		in = *s != ' ';
-	}
-	return n;
 }
 
 /* ---- guessing ------------------------------------------------------------- */
@@ -106,9 +50,9 @@ void turn_speculate(struct turn *t, struct turn_out *out)
 
 	if (*words && t->phase == TURN_LISTENING &&
 	    t->await != CALL_AWAIT_DIGITS &&
-	    !(t->guess.len && same_words(buf_str(&t->guess), words))) {
+	    !(t->guess.len && turn_same_words(buf_str(&t->guess), words))) {
 		turn_unspeculate(t, out);
-		put(&t->guess, words);
+		turn_put(&t->guess, words);
 		turn_act(out, TA_SPECULATE, words, 0, false);
 	}
 	free(words);
@@ -146,12 +90,13 @@ void turn_take(struct turn *t, int64_t now_ms, struct turn_out *out)
 {
 	char *words = all_words(t);
 
+	assert(*words && t->phase != TURN_WAITING && t->phase < TURN_ENDING);
 	t->speech_end_ms = words_end_ms(t, now_ms);
-	if (t->guess.len && !same_words(buf_str(&t->guess), words))
+	if (t->guess.len && !turn_same_words(buf_str(&t->guess), words))
 		turn_unspeculate(t, out);
 	buf_reset(&t->guess); /* the guess, if any, becomes the reply */
-	put(&t->taken, buf_str(&t->finals));
-	put(&t->tail, buf_str(&t->interim));
+	turn_put(&t->taken, buf_str(&t->finals));
+	turn_put(&t->tail, buf_str(&t->interim));
 	turn_forget_words(t);
 	t->taken_ms = now_ms;
 	t->deaf = !t->caller_speaking;
@@ -168,6 +113,11 @@ void turn_take(struct turn *t, int64_t now_ms, struct turn_out *out)
 	free(words);
 }
 
+static bool is_taken(const struct turn *t)
+{
+	return t->phase == TURN_THINKING && (t->taken.len || t->tail.len);
+}
+
 /* The caller goes on though we had taken the turn and not sounded yet: what
  * was taken and what comes now are one turn. The interim tail is left out:
  * the words that come now say it again. */
@@ -175,9 +125,10 @@ static void take_back(struct turn *t, int64_t now_ms, struct turn_out *out)
 {
 	struct buf whole = { 0 };
 
+	assert(is_taken(t));
 	turn_act(out, TA_CANCEL, NULL, 0, false);
-	join(&whole, buf_str(&t->taken));
-	join(&whole, buf_str(&t->finals));
+	turn_join(&whole, buf_str(&t->taken));
+	turn_join(&whole, buf_str(&t->finals));
 	buf_free(&t->finals);
 	t->finals = whole;
 	buf_reset(&t->taken);
@@ -187,11 +138,6 @@ static void take_back(struct turn *t, int64_t now_ms, struct turn_out *out)
 	t->working = false;
 	t->filler_sounds = false;
 	turn_listen(t, now_ms, out);
-}
-
-static bool turn_taken(const struct turn *t)
-{
-	return t->phase == TURN_THINKING && (t->taken.len || t->tail.len);
 }
 
 void turn_on_endpoint(struct turn *t, int64_t now_ms, struct turn_out *out)
@@ -249,9 +195,9 @@ static void words_came(struct turn *t, const struct turn_event *e,
 {
 	if (t->phase == TURN_SPEAKING && turn_may_cut(t)) {
 		turn_cut(t, e->at_ms, out);
-	} else if (turn_taken(t)) {
+	} else if (is_taken(t)) {
 		char *words = all_words(t);
-		int n = count_words(words);
+		int n = turn_count_words(words);
 		free(words);
 		if (t->fillers && n <= COMPANY_WORDS)
 			return;
@@ -280,16 +226,16 @@ static const char *news(struct turn *t, const struct turn_event *e)
 
 	if (!t->tail.len)
 		return e->text;
-	rest = str_blank(e->text) ? "" : after_words(e->text,
-						     buf_str(&t->tail));
+	rest = str_blank(e->text) ? "" :
+	       turn_after_words(e->text, buf_str(&t->tail));
 	if (rest && !*rest) { /* what was taken was right */
 		if (e->type == TE_FINAL) {
-			join(&t->taken, buf_str(&t->tail));
+			turn_join(&t->taken, buf_str(&t->tail));
 			buf_reset(&t->tail);
 		}
 		return NULL;
 	}
-	if (turn_taken(t)) {
+	if (is_taken(t)) {
 		/* better words before we sound, whenever they come */
 		if (e->type == TE_FINAL)
 			t->deaf = false;
@@ -328,10 +274,10 @@ void turn_on_text(struct turn *t, const struct turn_event *e,
 	if (str_blank(text) && e->type == TE_INTERIM)
 		return;
 	if (e->type == TE_FINAL) {
-		join(&t->finals, text);
+		turn_join(&t->finals, text);
 		buf_reset(&t->interim);
 	} else {
-		put(&t->interim, text);
+		turn_put(&t->interim, text);
 	}
 	if (str_blank(text))
 		return;
@@ -345,7 +291,7 @@ void turn_on_typed(struct turn *t, const struct turn_event *e,
 	if (t->phase >= TURN_ENDING || str_blank(e->text))
 		return;
 	buf_reset(&t->interim);
-	join(&t->finals, e->text);
+	turn_join(&t->finals, e->text);
 	t->typed = true;
 	t->words_ms = e->at_ms;
 	if (t->phase == TURN_SPEAKING && !turn_may_cut(t))
