@@ -85,7 +85,7 @@ function M.works(clinic, person, date, from, to)
 end
 
 local function cell_key(person, t)
-  return person.id .. "/" .. os.date("!%Y-%m-%dT%H:%M", t)
+  return person.id .. "/" .. t
 end
 
 -- Whether no cell from t on is taken (by another than owner).
@@ -125,27 +125,47 @@ local function part_fits(part, t)
   return not part or part == "any" or (part == "morning") == (hour < 12)
 end
 
+-- Who of these works on that day: { person, spans or nil (all the day) }.
+local function on_duty(people, date)
+  local out = {}
+  for _, person in ipairs(people) do
+    out[#out + 1] = { person, person.hours and spans_of(person.hours, date) }
+  end
+  return out
+end
+
+-- Adds the free starts of one span of one day; true when there are enough.
+local function add_free(out, wish, span, duty, soonest)
+  local length = wish.service.minutes * 60
+  for t = span[1], span[2] - length, 1800 do
+    if t >= soonest and part_fits(wish.part, t) then
+      for _, entry in ipairs(duty) do
+        local person, spans = entry[1], entry[2]
+        if (not spans or within(spans, t, t + length)) and M.is_free(person, wish.service, t) then
+          out[#out + 1] = { time = t, person = person }
+          if #out >= (wish.most or 6) then
+            return true
+          end
+        end
+      end
+    end
+  end
+end
+
 -- Free starts, earliest first: { time = , person = }. wish: service (entry),
 -- person (entry or nil), from (date or nil), days, part, most.
 function M.free(clinic, wish)
   local out = {}
-  local length = wish.service.minutes * 60
   local people = wish.person and { wish.person } or M.people_for(clinic, wish.service.id)
   local soonest = os.time() + 3600
   local noon = M.at(wish.from or os.date("%Y-%m-%d"))
   for day = 0, (wish.days or 7) - 1 do
     local date = os.date("%Y-%m-%d", noon + day * 86400)
-    for _, span in ipairs(spans_of(clinic.hours, date)) do
-      for t = span[1], span[2] - length, 1800 do
-        for _, person in ipairs(people) do
-          if t >= soonest and part_fits(wish.part, t)
-            and M.works(clinic, person, date, t, t + length)
-            and M.is_free(person, wish.service, t) then
-            out[#out + 1] = { time = t, person = person }
-            if #out >= (wish.most or 6) then
-              return out
-            end
-          end
+    if not has(clinic.holidays or {}, date) then
+      local duty = on_duty(people, date)
+      for _, span in ipairs(spans_of(clinic.hours, date)) do
+        if add_free(out, wish, span, duty, soonest) then
+          return out
         end
       end
     end

@@ -192,6 +192,35 @@ static void a_slot_is_booked_once_by_whoever_comes_first(void **state)
 	close_clinic(&t);
 }
 
+/* Nothing is free: all of two weeks is looked through. */
+static void a_full_diary_is_looked_through_within_one_run(void **state)
+{
+	(void)state;
+	struct clinic_test t;
+	char args[256];
+	int booked = 0;
+
+	open_clinic(&t, SMILE);
+	for (int day = 23; day <= 36; day++) {
+		for (int half = 18; half < 34; half++) {
+			snprintf(args, sizeof args, "{\"service\":\"checkup\","
+				 "\"person\":\"khan\",\"date\":\"2026-%d-%02d\","
+				 "\"time\":\"%02d:%02d\",\"name\":\"Ali\","
+				 "\"phone\":\"03001234567\"}", day > 30 ? 12 : 11,
+				 day > 30 ? day - 30 : day, half / 2, half % 2 * 30);
+			if (strstr(ask(&t, 0, "book_slot", args), "\"booked\":true"))
+				booked++;
+		}
+	}
+	assert_int_equal(booked, 10 * 16 + 2 * 8);
+	script_lines[0] = 0;
+	assert_non_null(strstr(ask(&t, 0, "find_slots",
+		"{\"service\":\"root_canal\",\"person\":\"khan\"}"),
+		"nothing is free"));
+	assert_null(strstr(script_lines, "policy.error"));
+	close_clinic(&t);
+}
+
 static void times_out_of_hours_and_in_the_past_are_refused(void **state)
 {
 	(void)state;
@@ -309,6 +338,7 @@ int main(void)
 		cmocka_unit_test(the_hours_are_spoken_words),
 		cmocka_unit_test(free_times_follow_hours_people_and_the_clock),
 		cmocka_unit_test(a_slot_is_booked_once_by_whoever_comes_first),
+		cmocka_unit_test(a_full_diary_is_looked_through_within_one_run),
 		cmocka_unit_test(times_out_of_hours_and_in_the_past_are_refused),
 		cmocka_unit_test(nothing_personal_of_a_booking_is_in_the_log),
 		cmocka_unit_test(a_transfer_that_fails_is_told_to_the_model),
