@@ -61,7 +61,7 @@ async def lk(livekit_server):
 async def test_tones_arrive_both_ways(call):
     await call.caller.hears(OUR_HZ)
     stats = await call.probe.hears(CALLER_HZ)
-    assert stats["pair"].startswith("udp host 127.0.0.1")
+    assert "127.0.0.1" in stats["pair"]
     await call.probe.wait("subscribed")
     job = await call.probe.wait("job")
     assert job["agent"] == call.agent and job["metadata"] == "from the caller"
