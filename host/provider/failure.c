@@ -73,8 +73,10 @@ static int wait_ms(const char *text, double unit_ms)
 }
 
 void failure_http(struct failure *f, long status, const char *body, size_t n,
-		  const char *retry_after_ms, const char *retry_after)
+		  const struct retry_headers *headers)
 {
+	static const struct retry_headers none;
+	const struct retry_headers *h = headers ? headers : &none;
 	cJSON *tree = body ? json_parse(body, n) : NULL;
 	const char *code = body_code(tree);
 	int err = status < 400 ? ERR_PROTOCOL : err_from_http(status);
@@ -85,9 +87,11 @@ void failure_http(struct failure *f, long status, const char *body, size_t n,
 		f->permanent = false;
 	if (status == 429 && code && strcmp(code, "insufficient_quota") == 0)
 		f->permanent = true;
-	f->retry_ms = wait_ms(retry_after_ms, 1);
+	if (str_eq(h->should, "false"))
+		f->permanent = true;
+	f->retry_ms = wait_ms(h->after_ms, 1);
 	if (f->retry_ms < 0)
-		f->retry_ms = wait_ms(retry_after, 1000);
+		f->retry_ms = wait_ms(h->after, 1000);
 	snprintf(f->why, sizeof f->why, "HTTP %ld%s%s", status,
 		 code ? " " : "", code ? code : "");
 	cJSON_Delete(tree);
@@ -143,7 +147,7 @@ void failure_ws(struct failure *f, bool opened, int err, int status,
 {
 	if (!opened && status >= 300) {
 		failure_http(f, status, reason, reason ? strlen(reason) : 0,
-			     NULL, NULL);
+			     NULL);
 		return;
 	}
 	failure_set(f, err < 0 ? err : ERR_CLOSED, NULL);

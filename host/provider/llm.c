@@ -176,7 +176,8 @@ static void try_failed(struct llm *l, struct llm_try *t,
 
 	drop_try(t);
 	l->failure = *f;
-	if (f->permanent)
+	/* it said when to come again, and nobody waits that long */
+	if (f->permanent || f->retry_ms > left_ms(l))
 		l->tried[choice] = TRIES_A_CHOICE;
 	if (!mine)
 		return;

@@ -28,7 +28,7 @@ struct llm_http {
 	enum body_kind kind;
 	long status;
 	struct buf body;          /* JSON: an error or a whole answer */
-	char *retry_after_ms, *retry_after;
+	char *after_ms, *after, *should; /* struct retry_headers */
 	bool failed;
 	int busy;
 	bool over;
@@ -43,8 +43,9 @@ static void conn_free(struct llm_http *c)
 	sse_destroy(c->sse);
 	llm_answer_free(&c->answer);
 	buf_free(&c->body);
-	free(c->retry_after_ms);
-	free(c->retry_after);
+	free(c->after_ms);
+	free(c->after);
+	free(c->should);
 	free(c);
 }
 
@@ -120,9 +121,9 @@ static void on_headers(void *arg, long status)
 	const char *type = net->http_header(c->http, "content-type");
 
 	c->status = status;
-	str_set(&c->retry_after_ms,
-		net->http_header(c->http, "retry-after-ms"));
-	str_set(&c->retry_after, net->http_header(c->http, "retry-after"));
+	str_set(&c->after_ms, net->http_header(c->http, "retry-after-ms"));
+	str_set(&c->after, net->http_header(c->http, "retry-after"));
+	str_set(&c->should, net->http_header(c->http, "x-should-retry"));
 	if (status >= 300)
 		c->kind = BODY_JSON;
 	else if (type && strstr(type, "text/event-stream"))
@@ -165,11 +166,11 @@ static void on_data(void *arg, const uint8_t *p, size_t n)
 
 static void conclude(struct llm_http *c, int err)
 {
+	const struct retry_headers h = { c->after_ms, c->after, c->should };
 	struct failure f;
 
 	if (c->status >= 300) {
-		failure_http(&f, c->status, buf_str(&c->body), c->body.len,
-			     c->retry_after_ms, c->retry_after);
+		failure_http(&f, c->status, buf_str(&c->body), c->body.len, &h);
 		tell_failed(c, &f);
 	} else if (err < 0) {
 		failure_set(&f, err, NULL);

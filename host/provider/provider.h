@@ -107,7 +107,7 @@ struct stt_cfg {
 	const struct provider_choice *choices; /* in order of preference */
 	size_t n_choices;
 	int endpointing_ms;    /* 0: 300 */
-	int open_ms;           /* 0: 3,000 */
+	int open_ms;           /* 0: 2,000 */
 	int stall_ms;          /* voice sent, no word for this long; 0: 2,500 */
 };
 int stt_open(struct stt **ret_stt, struct providers *p,

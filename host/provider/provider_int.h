@@ -30,9 +30,14 @@ struct failure {
 };
 
 void failure_set(struct failure *f, int err, const char *why);
-/* From an HTTP answer; header values may be NULL, body need not be JSON. */
+/* Headers of an answer that say whether and when to try again; NULL absent. */
+struct retry_headers {
+	const char *after_ms, *after; /* retry-after-ms, retry-after */
+	const char *should;           /* x-should-retry */
+};
+/* From an HTTP answer; headers may be NULL, body need not be JSON. */
 void failure_http(struct failure *f, long status, const char *body, size_t n,
-		  const char *retry_after_ms, const char *retry_after);
+		  const struct retry_headers *headers);
 /* From an error object inside a stream. */
 void failure_error(struct failure *f, const cJSON *error);
 /* From ws_ops.on_close(); opened: on_open had come. */
@@ -130,6 +135,8 @@ typedef void (tts_conn_h)(void *arg, const struct tts_conn_event *e);
 
 struct tts_ops {
 	const char *name;
+	/* Row that serves the same choice when this one is full; or NULL. */
+	const char *overflow;
 	int (*check)(const struct provider_choice *c, const char **ret_why);
 	/* fresh: the last connection was bad, do not take one kept warm. */
 	int (*open)(void **ret_conn, struct providers *p,

@@ -283,7 +283,7 @@ int stt_open(struct stt **ret_stt, struct providers *p,
 	s->choices = cfg->choices;
 	s->n_choices = cfg->n_choices;
 	s->endpointing_ms = cfg->endpointing_ms;
-	s->open_ms = cfg->open_ms ? cfg->open_ms : 3000;
+	s->open_ms = cfg->open_ms ? cfg->open_ms : 2000;
 	s->stall_ms = cfg->stall_ms ? cfg->stall_ms : 2500;
 	timer_init(&s->open_limit, p->clock, on_open_limit, s);
 	timer_init(&s->retry, p->clock, on_retry, s);

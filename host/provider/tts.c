@@ -42,6 +42,7 @@ struct tts {
 	int first_ms, idle_ms;
 
 	size_t at;
+	bool overflowed;     /* the choice's overflow serves it */
 	const struct tts_ops *ops;
 	void *conn;
 	int generation;      /* of the connection: old parts' events are stale */
@@ -60,7 +61,7 @@ struct tts {
 
 static void pump(struct tts *t);
 
-/* ---- ends ---------------------------------------------------------------------- */
+/* ---- ends ---------------------------------- */
 
 static void tts_free(struct tts *t)
 {
@@ -113,7 +114,7 @@ static void finish_failed(struct tts *t, const struct failure *f)
 	tell(t, &e);
 }
 
-/* ---- failover ---------------------------------------------------------------------- */
+/* ---- failover ---------------------------------- */
 
 static bool usable(const struct tts *t, size_t choice)
 {
@@ -123,18 +124,24 @@ static bool usable(const struct tts *t, size_t choice)
 /* The same choice once more when that promises something, else the next. */
 static bool pick(struct tts *t, const struct failure *f)
 {
-	bool again = !f->permanent && f->err != ERR_STALLED &&
-		     f->err != ERR_FULL && f->err != ERR_LIMIT &&
+	bool full = f->err == ERR_FULL || f->err == ERR_LIMIT;
+	bool again = !f->permanent && !full && f->err != ERR_STALLED &&
 		     f->err != -ETIMEDOUT;
 
+	if (full && !t->overflowed && t->ops && t->ops->overflow) {
+		t->overflowed = true;
+		return true;
+	}
 	t->tried[t->at] = f->permanent ? TRIES_A_CHOICE :
 			  (uint8_t)(t->tried[t->at] + 1);
 	if (again && usable(t, t->at))
 		return true;
-	for (size_t i = 1; i <= t->n_choices; i++) {
+	/* one that is full does not empty at once: others only */
+	for (size_t i = 1; i < t->n_choices + !full; i++) {
 		size_t k = (t->at + i) % t->n_choices;
 		if (usable(t, k)) {
 			t->at = k;
+			t->overflowed = false;
 			return true;
 		}
 	}
@@ -187,7 +194,7 @@ static void on_limit(void *arg)
 	leave(t);
 }
 
-/* ---- the head -------------------------------------------------------------------------- */
+/* ---- the head ---------------------------------- */
 
 /* The limit of what the head waits for now. */
 static void watch(struct tts *t)
@@ -273,7 +280,7 @@ static void maybe_done(struct tts *t)
 	tell(t, &e);
 }
 
-/* ---- events of the connection -------------------------------------------------------------- */
+/* ---- events of the connection ---------------------------------- */
 
 static void part_failed(struct tts *t, size_t i, const struct failure *f)
 {
@@ -345,7 +352,7 @@ static void on_conn(void *arg, const struct tts_conn_event *e)
 	leave(t);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------ */
+/* ---- asking ---------------------------------- */
 
 static int ensure_conn(struct tts *t)
 {
@@ -354,6 +361,8 @@ static int ensure_conn(struct tts *t)
 	if (t->conn)
 		return 0;
 	t->ops = tts_ops_find(t->p, c->provider);
+	if (t->ops && t->overflowed)
+		t->ops = tts_ops_find(t->p, t->ops->overflow);
 	t->generation = (t->generation + 1) % 0x7000;
 	return t->ops ? t->ops->open(&t->conn, t->p, c, t->fresh, on_conn, t)
 		      : ERR_CONFIG;
@@ -403,7 +412,7 @@ static void on_kick(void *arg)
 	leave(t);
 }
 
-/* ---- the door -------------------------------------------------------------------------------------- */
+/* ---- the door ---------------------------------- */
 
 int tts_open(struct tts **ret_tts, struct providers *p,
 	     const struct tts_cfg *cfg, tts_h *fn, void *arg)

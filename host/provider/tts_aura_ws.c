@@ -286,6 +286,7 @@ static void aura_close(void *conn)
 
 const struct tts_ops tts_aura_ws = {
 	.name = "aura",
+	.overflow = "aura-rest",
 	.check = aura_check,
 	.open = aura_open,
 	.speak = aura_say,

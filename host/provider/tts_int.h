@@ -6,7 +6,7 @@
 
 #include "provider/provider_int.h"
 
-/* ---- text (tts_text.c) ------------------------------------------------------ */
+/* ---- text (tts_text.c) ---------------------------------- */
 
 /* Deepgram's limit is 2,000 characters, OpenAI's 4,096; bytes are never fewer. */
 #define TTS_PART_BYTES 1800
@@ -17,7 +17,7 @@ size_t tts_part_len(const char *text);
 /* Whether there is anything to say: a letter or digit of any script. */
 bool tts_speakable(const char *text);
 
-/* ---- samples (tts_text.c) ---------------------------------------------------- */
+/* ---- samples (tts_text.c) ---------------------------------- */
 
 /* Bytes arrive cut anywhere; a lone byte waits here for its other half. */
 struct tts_bytes {
@@ -30,7 +30,7 @@ const int16_t *tts_samples(struct tts_bytes *b, const uint8_t *p, size_t n,
 			   size_t *ret_n);
 void tts_bytes_free(struct tts_bytes *b);
 
-/* ---- Aura's messages (tts_aura_msg.c) ---------------------------------------------- */
+/* ---- Aura's messages (tts_aura_msg.c) ---------------------------------- */
 
 enum aura_type { AURA_OTHER, AURA_METADATA, AURA_FLUSHED, AURA_CLEARED,
 		 AURA_WARNING, AURA_ERROR };
@@ -44,7 +44,7 @@ void aura_speak_path(struct buf *out, const struct provider_choice *c,
 		     bool rest);
 int aura_check(const struct provider_choice *c, const char **ret_why);
 
-/* ---- flushes (tts_flushes.c) -------------------------------------------------------- */
+/* ---- flushes (tts_flushes.c) ---------------------------------- */
 
 #define FLUSHES_MAX 64
 
@@ -57,7 +57,7 @@ void flushes_init(struct flushes *f, int limit);
 int flushes_left(struct flushes *f, int64_t now_ms);
 void flushes_add(struct flushes *f, int64_t now_ms); /* one must be left */
 
-/* ---- the pool (tts_pool.c) --------------------------------------------------------------- */
+/* ---- the pool (tts_pool.c) ---------------------------------- */
 
 struct tts_pool;
 struct aura_sock;
@@ -94,7 +94,7 @@ int aura_speak(struct aura_sock *s, const char *text);
 /* Gives it back. clean: nothing is under way; else it is cleared first. */
 void aura_release(struct aura_sock *s, bool clean);
 
-/* ---- one request a part (tts_rest.c) ---------------------------------------------------------- */
+/* ---- one request a part (tts_rest.c) ---------------------------------- */
 
 struct rest_request {
 	char *url, *body;       /* freed by the engine */

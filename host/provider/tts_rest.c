@@ -210,21 +210,30 @@ static void on_data(void *arg, const uint8_t *p, size_t n)
 	leave(c);
 }
 
+static void refused(struct rest_part *t, long status)
+{
+	const struct net *net = t->conn->p->tables->net;
+	const struct retry_headers h = {
+		.after_ms = net->http_header(t->http, "retry-after-ms"),
+		.after = net->http_header(t->http, "retry-after"),
+		.should = net->http_header(t->http, "x-should-retry"),
+	};
+
+	failure_http(&t->failure, status, buf_str(&t->error), t->error.len,
+		     &h);
+}
+
 static void on_done(void *arg, int err, long status, const char *body,
 		    size_t n)
 {
 	struct rest_part *t = arg;
 	struct rest_conn *c = t->conn;
-	const struct net *net = c->p->tables->net;
 	struct tts_conn_event e = { .type = TTS_CONN_PART };
 
 	(void)body;
 	(void)n;
 	if (t->refused || status >= 300)
-		failure_http(&t->failure, status, buf_str(&t->error),
-			     t->error.len,
-			     net->http_header(t->http, "retry-after-ms"),
-			     net->http_header(t->http, "retry-after"));
+		refused(t, status);
 	else if (err < 0)
 		part_failed(t, err, NULL);
 	t->http = NULL;

@@ -363,8 +363,8 @@ async def test_tts_fails_in_time_when_all_are_mute(standins):
     assert failed["ms"] < LIMIT_MS
 
 
-async def test_aura_sockets_stay_below_the_limit(standins):
-    got = await run(standins, {"tts": [AURA, REST], "clauses": CLAUSES, "copies": 6},
+async def test_aura_beyond_its_sockets_goes_over_rest(standins):
+    got = await run(standins, {"tts": [AURA], "clauses": CLAUSES, "copies": 6},
                     tts_sockets=2)
     assert len(got.of("done")) == 6 and not got.of("failed")
     assert standins.state()["tts"]["most_open"] <= 2

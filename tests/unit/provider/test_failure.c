@@ -8,7 +8,8 @@ static struct failure http(long status, const char *body, const char *ms,
 {
 	struct failure f;
 
-	failure_http(&f, status, body, body ? strlen(body) : 0, ms, s);
+	const struct retry_headers h = { ms, s, NULL };
+	failure_http(&f, status, body, body ? strlen(body) : 0, &h);
 	return f;
 }
 
@@ -62,6 +63,21 @@ static void retry_headers_are_read_in_their_units(void **state)
 	assert_int_equal(http(429, "", "-5", NULL).retry_ms, -1);
 	assert_int_equal(http(429, "", "nan", NULL).retry_ms, -1);
 	assert_int_equal(http(429, "", "1e300", NULL).retry_ms, -1);
+}
+
+static void the_server_may_forbid_a_retry(void **state)
+{
+	(void)state;
+	const struct retry_headers no = { NULL, NULL, "false" };
+	const struct retry_headers yes = { NULL, NULL, "true" };
+	struct failure f;
+
+	failure_http(&f, 503, NULL, 0, &no);
+	assert_true(f.permanent);
+	failure_http(&f, 503, NULL, 0, &yes);
+	assert_false(f.permanent);
+	failure_http(&f, 503, NULL, 0, NULL);
+	assert_false(f.permanent);
 }
 
 static void a_message_never_reaches_the_reason(void **state)
@@ -148,6 +164,7 @@ int main(void)
 		cmocka_unit_test(a_status_says_whether_to_try_again),
 		cmocka_unit_test(used_up_quota_is_no_rate_limit),
 		cmocka_unit_test(retry_headers_are_read_in_their_units),
+		cmocka_unit_test(the_server_may_forbid_a_retry),
 		cmocka_unit_test(a_message_never_reaches_the_reason),
 		cmocka_unit_test(an_unexpected_success_is_a_protocol_error),
 		cmocka_unit_test(close_reasons_are_read_in_both_forms),

@@ -57,11 +57,14 @@ static void fake_close(void *conn)
 	f->closed = true;
 }
 
-static const struct tts_ops fake_a = { "a", NULL, fake_open, fake_speak,
+static const struct tts_ops fake_a = { "a", NULL, NULL, fake_open, fake_speak,
 				       fake_close };
-static const struct tts_ops fake_b = { "b", NULL, fake_open, fake_speak,
+static const struct tts_ops fake_b = { "b", NULL, NULL, fake_open, fake_speak,
 				       fake_close };
-static const struct tts_ops *const rows[] = { &fake_a, &fake_b, NULL };
+static const struct tts_ops narrow = { "narrow", "b", NULL, fake_open,
+				       fake_speak, fake_close };
+static const struct tts_ops *const rows[] = { &fake_a, &fake_b, &narrow,
+					      NULL };
 static const struct provider_tables tables = { .tts = rows };
 
 static struct clock *clk;
@@ -368,6 +371,32 @@ static void a_full_pool_or_wrong_key_goes_elsewhere_at_once(void **state)
 	}
 }
 
+static void a_full_row_has_an_overflow(void **state)
+{
+	(void)state;
+	static const struct provider_choice one = { .provider = "narrow",
+						    .model = "m" };
+	const struct tts_cfg cfg = { .choices = &one, .n_choices = 1 };
+
+	begin(1);
+	tts_close(tts);
+	assert_int_equal(tts_open(&tts, prov, &cfg, note, NULL), 0);
+	push("One.");
+	breaks(&conns[0], 0, ERR_FULL);
+	clock_advance(clk, 0);
+	assert_int_equal(n_conns, 2);
+	/* served by the row "b", for the same choice */
+	assert_int_equal(conns[1].n, 1);
+	plays(&conns[1], 0, 10, 0);
+	ends(&conns[1], 0);
+	push("Two.");
+	breaks(&conns[1], 1, ERR_LIMIT);
+	clock_advance(clk, 0);
+	breaks(&conns[2], 0, ERR_LIMIT);
+	expect_told("0:10 clause0 failed1:ERR_LIMIT");
+	finish();
+}
+
 static void the_second_voice_goes_on_where_the_first_stopped(void **state)
 {
 	(void)state;
@@ -562,6 +591,7 @@ int main(void)
 		cmocka_unit_test(all_mute_fails_within_three_seconds),
 		cmocka_unit_test(a_broken_connection_is_retried_fresh_then_elsewhere),
 		cmocka_unit_test(a_full_pool_or_wrong_key_goes_elsewhere_at_once),
+		cmocka_unit_test(a_full_row_has_an_overflow),
 		cmocka_unit_test(the_second_voice_goes_on_where_the_first_stopped),
 		cmocka_unit_test(audio_that_stops_halfway_is_a_failure),
 		cmocka_unit_test(a_clause_without_audio_is_a_failure),
