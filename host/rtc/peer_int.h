@@ -50,6 +50,7 @@ struct rtc_peer {
 	struct ice *ice;
 	struct dtls *dtls;
 	GSource *dtls_timer, *tick;
+	int n_handshake;        /* datagrams of ours in handshake.c */
 	int connecting_s, silent_s, ticks;
 	bool heard;             /* something authentic came since the tick */
 	bool ice_ready;
@@ -126,6 +127,15 @@ void peer_set_state(struct rtc_peer *p, enum rtc_state s, const char *why);
 /* One SCTP packet out, from the owner's thread. */
 void peer_send_sctp(struct rtc_peer *p, const uint8_t *bytes, size_t n);
 void peer_association_lost(struct rtc_peer *p, const struct task *t);
+/* One DTLS datagram, now. */
+void peer_dtls_input(struct rtc_peer *p, const uint8_t *bytes, size_t n);
+
+/* ---- handshake.c [media] ----------------------------------------------------- */
+
+/* Calls peer_dtls_input() with a copy when it is this peer's turn. */
+void handshake_queue(struct rtc_peer *p, const uint8_t *bytes, size_t n);
+/* Drops what waits. */
+void handshake_forget(struct rtc_peer *p);
 
 /* ---- peer_rtp.c [media] ----------------------------------------------------- */
 

@@ -204,6 +204,11 @@ void peer_association_lost(struct rtc_peer *p, const struct task *t)
 
 /* ---- the path ------------------------------------------------------------------------ */
 
+void peer_dtls_input(struct rtc_peer *p, const uint8_t *bytes, size_t n)
+{
+	after_dtls(p, dtls_input(p->dtls, bytes, n));
+}
+
 /* RFC 7983: who is meant shows in the first byte (STUN stays in libnice). */
 static void on_packet(void *arg, uint8_t *bytes, size_t n)
 {
@@ -211,8 +216,12 @@ static void on_packet(void *arg, uint8_t *bytes, size_t n)
 
 	if (n && bytes[0] >= 128 && bytes[0] <= 191)
 		peer_rtp_input(p, bytes, n);
-	else if (n && bytes[0] >= 20 && bytes[0] <= 63 && p->dtls)
-		after_dtls(p, dtls_input(p->dtls, bytes, n));
+	else if (!n || bytes[0] < 20 || bytes[0] > 63 || !p->dtls)
+		return;
+	else if (p->seal)
+		peer_dtls_input(p, bytes, n);
+	else
+		handshake_queue(p, bytes, n);
 }
 
 static void tell_candidate(struct rtc_peer *p, const struct task *t)
@@ -389,6 +398,7 @@ void peer_end(struct rtc_peer *p)
 	ON_MEDIA();
 	assert(p->data_closed && !p->ended);
 	p->ended = true;
+	handshake_forget(p);
 	peer_send_bye(p);
 	set_timer(p, &p->tick, -1, NULL);
 	set_timer(p, &p->dtls_timer, -1, NULL);
