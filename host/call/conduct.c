@@ -103,6 +103,18 @@ static void drop_reply(struct call *c)
 	speech_cut(c->speech);
 }
 
+/* Until playout tells it exactly: a turn may be taken before that. */
+static void note_heard(struct call *c)
+{
+	struct utterance *u = speech_sounding(c->speech);
+
+	if (!u || u->filler)
+		return;
+	free(c->last_heard);
+	c->last_heard = speech_heard(u, speech_heard_ms(u,
+			clock_now_ms(loop_clock(c->host->loop))));
+}
+
 /* The turn goes on: what was taken will come again with more behind it. */
 static void untake_turn(struct call *c)
 {
@@ -147,6 +159,7 @@ static void perform(struct call *c, const struct turn_action *a)
 		audio_resume(c->audio, a->epoch);
 		break;
 	case TA_CUT:
+		note_heard(c);
 		drop_reply(c);
 		break;
 	case TA_FLUSH:

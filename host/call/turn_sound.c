@@ -175,7 +175,7 @@ void turn_on_give_up(struct turn *t, int64_t now_ms, struct turn_out *out)
 {
 	if (t->phase != TURN_THINKING)
 		return;
-	if (turn_talks(t, now_ms)) {
+	if (turn_talks(t, now_ms) || t->filler_sounds) {
 		turn_set(t, TT_GIVE_UP, now_ms + TURN_LOOK_AGAIN_MS);
 		return;
 	}
