@@ -28,7 +28,8 @@ local events = {
     .. "apology. When the next turn comes, one that still waits is ended." },
   { name = "on_tool", args = "call, name, args", about = "Before a tool runs, in the tool's own "
     .. "time. A result (or `nil, why`) takes the place of the tool's; nothing lets it run." },
-  { name = "on_dtmf", args = "call, key", about = "A key was pressed: `0`-`9`, `*`, `#`, `A`-`D`." },
+  { name = "on_dtmf", args = "call, key", about = "A key was pressed: `0`-`9`, `*`, `#`, "
+    .. "`A`-`D`." },
   { name = "on_silence", args = "call, nth", about = "Nobody has spoken for `limits.idle_ms`, for "
     .. "the nth time in a row. Without it the host says its own line." },
   { name = "on_hangup", args = "call, reason", about = "The call is over: look and log, nothing "
@@ -89,7 +90,9 @@ if not whole then
   log.info("offer.cut", { code = log.public(code), heard = heard })
 end]] },
       { name = "call:say_line", phases = "act", returns = "true | " .. FAIL,
-        params = { { "name", "string", "\"apology\", \"goodbye\", \"filler\", \"emergency\", ..." } },
+        params = {
+          { "name", "string", "\"apology\", \"goodbye\", \"filler\", \"emergency\", ..." },
+        },
         about = "Says a line that is stored as sound: it needs no provider.",
         example = [[
 call:say_line("filler")]] },
@@ -200,15 +203,19 @@ log.info("took", { ms = now() - from })]] },
         example = [[
 sleep(500)]] },
       { name = "os.time", phases = "everywhere", returns = "seconds since 1970",
-        params = { { "date", "table", "{ year, month, day [, hour, min, sec] } in the clinic's zone",
-          optional = true } },
+        params = {
+          { "date", "table", "{ year, month, day [, hour, min, sec] } in the clinic's zone",
+            optional = true },
+        },
         about = "The present moment, or that of a civil time; fields may be out of range.",
         example = [[
 local tomorrow = os.time({ year = 2026, month = 11, day = 23 + 1 })
 log.info("tomorrow", { at = tomorrow })]] },
       { name = "os.date", phases = "everywhere", returns = "string | table",
-        params = { { "format", "string", "as strftime, or \"*t\"; ! in front: UTC", optional = true },
-          { "time", "number", "a moment; now when left out", optional = true } },
+        params = {
+          { "format", "string", "as strftime, or \"*t\"; ! in front: UTC", optional = true },
+          { "time", "number", "a moment; now when left out", optional = true },
+        },
         about = "A moment in the clinic's zone.",
         example = [[
 local d = os.date("*t")
@@ -277,7 +284,9 @@ end]] },
         example = [[
 host.diary.release("khan/2026-11-24T10:00", call.id)]] },
       { name = "require", phases = "everywhere", returns = "what the module returned",
-        params = { { "module", "string", "\"menu\" is menu.lua, \"flows.booking\" is flows/booking.lua" } },
+        params = {
+          { "module", "string", "\"menu\" is menu.lua, \"flows.booking\" is flows/booking.lua" },
+        },
         about = "A module of the clinic's folder or a shipped one (`speak`, `schedule`). It runs "
           .. "once a call and reads no file.",
         errors = "an unknown module, one that requires itself, an error in it",
@@ -294,7 +303,8 @@ local clinic = {
   { "languages", "at least one; the first is the default" },
   { "languages[].tag", "BCP-47, like \"en\"" },
   { "languages[].stt", "the ears, at least one, in order of preference" },
-  { "languages[].stt[].provider", "who: \"deepgram\", \"openai\", \"aura\", \"aura-rest\", \"speech\"" },
+  { "languages[].stt[].provider",
+    "who: \"deepgram\", \"openai\", \"aura\", \"aura-rest\", \"speech\"" },
   { "languages[].stt[].model", "the provider's name of the model" },
   { "languages[].stt[].voice", "of \"speech\"" },
   { "languages[].stt[].language", "BCP-47 or \"multi\"; else the tag" },

@@ -4,6 +4,7 @@
  */
 #include "bindings/api_int.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -76,6 +77,7 @@ static void said(void *arg, int status, const char *heard)
 {
 	struct task *t = arg;
 
+	assert(t->state == TASK_WAITING);
 	t->status = status;
 	str_set(&t->heard, heard);
 	task_wake(t, push_said);
@@ -85,7 +87,8 @@ static void forget_said(void *arg)
 {
 	struct task *t = arg;
 
-	call_said_forget(t->policy->call, t);
+	if (t->policy->call)
+		call_said_forget(t->policy->call, t);
 }
 
 /* call:say_wait(text [, options]) */
@@ -152,6 +155,7 @@ static void transferred(void *arg, int err, int sip_status)
 {
 	struct task *t = arg;
 
+	assert(t->state == TASK_WAITING);
 	t->status = err;
 	t->sip_status = sip_status;
 	task_wake(t, push_transferred);
@@ -161,7 +165,8 @@ static void forget_transfer(void *arg)
 {
 	struct task *t = arg;
 
-	call_transfer_forget(t->policy->call);
+	if (t->policy->call)
+		call_transfer_forget(t->policy->call);
 }
 
 /* call:transfer(to) */

@@ -6,6 +6,7 @@
  */
 #include "bindings/api_int.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ static void drop(struct entry **at)
 {
 	struct entry *e = *at;
 
+	assert(n_entries > 0);
 	*at = e->next;
 	free(e->key);
 	free(e->owner);

@@ -5,6 +5,7 @@
  */
 #include "bindings/vm_int.h"
 
+#include <assert.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -33,6 +34,7 @@ void budget_start(struct vm *vm, int64_t limit_us)
 {
 	struct budget *b = &vm->budget;
 
+	assert(limit_us > 0 && vm->depth == 0);
 	b->limit_us = limit_us;
 	b->wall_us = clock_mono_us();
 	b->cpu_us = cpu_now_us();
@@ -50,6 +52,7 @@ void budget_end(struct vm *vm)
 {
 	struct budget *b = &vm->budget;
 
+	assert(vm->depth == 0);
 	vm->run_us = budget_used_us(vm);
 	if (b->killed || b->hurried)
 		budget_arm(vm->L);

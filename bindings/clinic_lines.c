@@ -6,6 +6,7 @@
  */
 #include "bindings/bundle_int.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,6 +114,8 @@ static void arrived(struct scan *s)
 static void enter_key(struct scan *s, const char *key, size_t n)
 {
 	size_t base = s->frames[s->depth].path_len;
+
+	assert(base < sizeof s->path);
 	int w = snprintf(s->path + base, sizeof s->path - base, "%s%.*s",
 			 base ? "." : "", (int)n, key);
 

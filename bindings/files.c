@@ -5,6 +5,7 @@
  */
 #include "bindings/bundle_int.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ static char *module_of(const char *file)
 {
 	char *m = str_dup(file);
 
+	assert(strlen(file) > strlen(".lua"));
 	m[strlen(m) - 4] = 0;
 	for (char *p = m; *p; p++) {
 		if (*p == '/')

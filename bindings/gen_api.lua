@@ -42,9 +42,9 @@ A clinic is a folder: `clinic.lua` (data), `policy.lua` (what it says and decide
   codes are constants like `ERR_REQUEST`, `ETIMEDOUT`, `ECANCELED`.
 - A script error ends that task with a traceback in the log, never the call: a turn is answered by
   the clinic's apology, a tool by an error result for the model.
-- Ceilings: 20 ms of processor time a run (from one wait to the next), 250 ms a task, 500 ms to load;
-  16 MiB a call, 2 MiB a text or table part; 64 KiB from `string.rep` and `string.format`, 1 MiB from
-  `string.gsub`; 1,000,000 steps a pattern. `pcall` does not catch the end of time.
+- Ceilings: 20 ms of processor time a run (from one wait to the next), 250 ms a task, 500 ms to
+  load; 16 MiB a call, 2 MiB a text or table part; 64 KiB from `string.rep` and `string.format`,
+  1 MiB from `string.gsub`; 1,000,000 steps a pattern. `pcall` does not catch the end of time.
 - Names: `assert error getmetatable ipairs next pairs pcall rawequal rawget select setmetatable
   tonumber tostring type unpack xpcall`, `string table math bit coroutine`, `os.time os.date
   os.clock`, and what follows here. Globals are not written; reading an unknown one raises.
@@ -81,9 +81,9 @@ function M.markdown(api)
     end
   end
   add(out, "## clinic.lua\n")
-  add(out, "Returns a table of data. A key that is not here, or of another type, is refused at load "
-    .. "with file and line. `llm[]` and `tts[]` have the fields of `stt[]`; a person's `hours` those "
-    .. "of the clinic.\n")
+  add(out, "Returns a table of data. A key that is not here, or of another type, is refused at "
+    .. "load with file and line. `llm[]` and `tts[]` have the fields of `stt[]`; a person's "
+    .. "`hours` those of the clinic.\n")
   table_of(out, { "key", "what" }, api.clinic)
   return table.concat(out, "\n"):gsub("\n+$", "\n")
 end
@@ -97,9 +97,13 @@ M.tools_chapter = [[
 |---|---|
 | `name` | the file's name |
 | `description` | tells the model when to call it |
-| `parameters` | by name: `{ type, description, optional, enum, min, max, max_length, format, items, properties }`; type is string, integer, number, boolean, array or object; format is date, time or phone |
+| `parameters` | by name: what each is, see below |
 | `effect` | `"read"` changes nothing, `"hold"` can be undone, `"commit"` cannot |
 | `run` | `function(call, args)`, may wait, at most `limits.tool_ms` |
+
+A parameter is a table: `type` (string, integer, number, boolean, array or object), `description`,
+`optional`, `enum`, `min`, `max`, `max_length`, `format` (date, time or phone), `items` (of an
+array), `properties` (of an object).
 
 The model's arguments are checked before `run`: what is wrong goes back to it as a sentence. A table
 becomes JSON, a text `{"result": text}`, nothing or true `{"ok": true}`; `nil, why` becomes
@@ -125,11 +129,25 @@ error("stubs for editors, not to be required")
 
 local lua_types = { ["true | nil, message, code"] = "true?, string?, string?" }
 
+-- Comment lines of at most 100 characters.
+local function wrap(out, text)
+  local line = "---"
+  for word in text:gmatch("%S+") do
+    if #line + 1 + #word > 100 then
+      out[#out + 1] = line
+      line = "---"
+    end
+    line = line .. " " .. word
+  end
+  out[#out + 1] = line
+end
+
 local function stub(out, e)
-  add(out, "--- %s", e.about)
+  wrap(out, e.about)
   local names = {}
   for i, p in ipairs(e.params) do
-    add(out, "---@param %s%s %s %s", p[1], p.optional and "?" or "", p[2], p[3])
+    wrap(out, ("`%s`: %s"):format(p[1], p[3]))
+    add(out, "---@param %s%s %s", p[1], p.optional and "?" or "", p[2])
     names[i] = p[1]
   end
   add(out, "---@return %s # %s", lua_types[e.returns] or "any", e.returns)

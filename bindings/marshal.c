@@ -5,6 +5,7 @@
  */
 #include "bindings/api_int.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,6 +227,7 @@ int marshal_read(lua_State *L, int i, cJSON **ret_tree, const char **ret_why)
 
 	if (i < 0)
 		i = top + 1 + i;
+	assert(i >= 1 && i <= top);
 	luaL_checkstack(L, 4 * MARSHAL_DEPTH + 16, "JSON");
 	if (lua_type(L, i) == LUA_TNIL) {
 		*ret_tree = cJSON_CreateNull();

@@ -30,83 +30,110 @@ json.null = nil ---@type userdata
 host = { clinic = {}, name = "", bundle = "", version = "", diary = {} }
 
 --- Says a text after what is queued already, and goes on at once.
----@param text string plain text, at most 4,000 bytes
----@param options? table { language = tag, interruptible = boolean, remember = boolean }: another language of the clinic; false: the caller cannot cut it short; false: the model's history does not get it
+--- `text`: plain text, at most 4,000 bytes
+---@param text string
+--- `options`: { language = tag, interruptible = boolean, remember = boolean }: another language of
+--- the clinic; false: the caller cannot cut it short; false: the model's history does not get it
+---@param options? table
 ---@return true?, string?, string? # true | nil, message, code
 function call:say(text, options) end
 
---- Says a text and waits until it is over. Cut short by the caller it returns nil, "cut short", "ECANCELED" and the words that were heard. Inside a tool the time does not count against the tool's limit.
----@param text string plain text, at most 4,000 bytes
----@param options? table { language = tag, interruptible = boolean, remember = boolean }: another language of the clinic; false: the caller cannot cut it short; false: the model's history does not get it
+--- Says a text and waits until it is over. Cut short by the caller it returns nil, "cut short",
+--- "ECANCELED" and the words that were heard. Inside a tool the time does not count against the
+--- tool's limit.
+--- `text`: plain text, at most 4,000 bytes
+---@param text string
+--- `options`: { language = tag, interruptible = boolean, remember = boolean }: another language of
+--- the clinic; false: the caller cannot cut it short; false: the model's history does not get it
+---@param options? table
 ---@return any # true | nil, message, code, heard
 function call:say_wait(text, options) end
 
 --- Says a line that is stored as sound: it needs no provider.
----@param name string "apology", "goodbye", "filler", "emergency", ...
+--- `name`: "apology", "goodbye", "filler", "emergency", ...
+---@param name string
 ---@return true?, string?, string? # true | nil, message, code
 function call:say_line(name) end
 
 --- Lets the model answer now.
----@param extra? string an instruction for this once
+--- `extra`: an instruction for this once
+---@param extra? string
 ---@return any # nothing
 function call:reply(extra) end
 
 --- Hangs up when what is queued has been heard.
----@param reason? string a constant for the logs
+--- `reason`: a constant for the logs
+---@param reason? string
 ---@return any # nothing
 function call:hangup(reason) end
 
---- Transfers the phone leg when what is queued has been heard, and waits for the phone's answer (a busy line is sip_status 486). After true the call ends; after a failure it goes on. Time in it does not count against a tool's limit.
----@param to string a number with + and country code, or a SIP address
+--- Transfers the phone leg when what is queued has been heard, and waits for the phone's answer (a
+--- busy line is sip_status 486). After true the call ends; after a failure it goes on. Time in it
+--- does not count against a tool's limit.
+--- `to`: a number with + and country code, or a SIP address
+---@param to string
 ---@return any # true | nil, message, code, sip_status
 function call:transfer(to) end
 
 --- Ear and voice change with the next turn.
----@param tag string a tag of the clinic's languages
+--- `tag`: a tag of the clinic's languages
+---@param tag string
 ---@return true?, string?, string? # true | nil, message, code
 function call:set_language(tag) end
 
 --- What kind of answer is awaited: digits get more patience, a short one less.
----@param what string "any", "short", "digits" or "long"
+--- `what`: "any", "short", "digits" or "long"
+---@param what string
 ---@return any # nothing
 function call:await(what) end
 
 --- Sends key tones to the other side.
----@param keys string 1 to 64 of 0-9 * # A-D
+--- `keys`: 1 to 64 of 0-9 * # A-D
+---@param keys string
 ---@return true?, string?, string? # true | nil, message, code
 function call:send_dtmf(keys) end
 
 --- An attribute of the caller's participant.
----@param key string LiveKit's name, like "sip.trunkID"
+--- `key`: LiveKit's name, like "sip.trunkID"
+---@param key string
 ---@return any # string | nil
 function call:attribute(key) end
 
 --- Sets an attribute of our own participant, for whoever watches the room.
----@param key string name
----@param value string text
+--- `key`: name
+---@param key string
+--- `value`: text
+---@param value string
 ---@return any # nothing
 function call:set_attribute(key, value) end
 
 --- Something happened.
----@param name string constant, at most 48 bytes
----@param fields? table values by name
+--- `name`: constant, at most 48 bytes
+---@param name string
+--- `fields`: values by name
+---@param fields? table
 ---@return any # nothing
 function log.info(name, fields) end
 
 --- Something that staff should look at.
----@param name string constant, at most 48 bytes
----@param fields? table values by name
+--- `name`: constant, at most 48 bytes
+---@param name string
+--- `fields`: values by name
+---@param fields? table
 ---@return any # nothing
 function log.warn(name, fields) end
 
 --- Something that is broken.
----@param name string constant, at most 48 bytes
----@param fields? table values by name
+--- `name`: constant, at most 48 bytes
+---@param name string
+--- `fields`: values by name
+---@param fields? table
 ---@return any # nothing
 function log.error(name, fields) end
 
 --- Vouches that a text is not personal, so that it is logged in clear.
----@param text string at most 200 bytes
+--- `text`: at most 200 bytes
+---@param text string
 ---@return any # a value for a field
 function log.public(text) end
 
@@ -115,18 +142,22 @@ function log.public(text) end
 function now() end
 
 --- Waits. Hang-up ends it.
----@param ms number 0 to 600,000
+--- `ms`: 0 to 600,000
+---@param ms number
 ---@return any # nothing
 function sleep(ms) end
 
 --- The present moment, or that of a civil time; fields may be out of range.
----@param date? table { year, month, day [, hour, min, sec] } in the clinic's zone
+--- `date`: { year, month, day [, hour, min, sec] } in the clinic's zone
+---@param date? table
 ---@return any # seconds since 1970
 function os.time(date) end
 
 --- A moment in the clinic's zone.
----@param format? string as strftime, or "*t"; ! in front: UTC
----@param time? number a moment; now when left out
+--- `format`: as strftime, or "*t"; ! in front: UTC
+---@param format? string
+--- `time`: a moment; now when left out
+---@param time? number
 ---@return any # string | table
 function os.date(format, time) end
 
@@ -135,40 +166,53 @@ function os.date(format, time) end
 function os.clock() end
 
 --- Text with the members of objects in order of their names.
----@param value any no functions, at most 32 deep, 10,000 values, 256 KiB
+--- `value`: no functions, at most 32 deep, 10,000 values, 256 KiB
+---@param value any
 ---@return any # string
 function json.encode(value) end
 
 --- The value of a text.
----@param text string at most 256 KiB
+--- `text`: at most 256 KiB
+---@param text string
 ---@return any # value | nil, message, code
 function json.decode(text) end
 
 --- Marks a table as an array, so that it is [] when empty.
----@param table? table a new one when left out
+--- `table`: a new one when left out
+---@param table? table
 ---@return any # the table
 function json.array(table) end
 
---- Takes a slot for all calls of this clinic in this process; first come, first served. Again by the same owner: true. Taken by another: EEXIST. The diary is in memory only, gone at exit and unknown to other processes; it stands in until bookings are rows of the store.
----@param slot string a name that all calls agree on
----@param owner string who takes it
----@param till number moment after which it is free again
+--- Takes a slot for all calls of this clinic in this process; first come, first served. Again by
+--- the same owner: true. Taken by another: EEXIST. The diary is in memory only, gone at exit and
+--- unknown to other processes; it stands in until bookings are rows of the store.
+--- `slot`: a name that all calls agree on
+---@param slot string
+--- `owner`: who takes it
+---@param owner string
+--- `till`: moment after which it is free again
+---@param till number
 ---@return true?, string?, string? # true | nil, message, code
 function host.diary.take(slot, owner, till) end
 
 --- Who has a slot now.
----@param slot string its name
+--- `slot`: its name
+---@param slot string
 ---@return any # owner | nil
 function host.diary.holder(slot) end
 
 --- Gives a slot back; false when the owner did not have it.
----@param slot string its name
----@param owner string who had it
+--- `slot`: its name
+---@param slot string
+--- `owner`: who had it
+---@param owner string
 ---@return any # boolean
 function host.diary.release(slot, owner) end
 
---- A module of the clinic's folder or a shipped one (`speak`, `schedule`). It runs once a call and reads no file.
----@param module string "menu" is menu.lua, "flows.booking" is flows/booking.lua
+--- A module of the clinic's folder or a shipped one (`speak`, `schedule`). It runs once a call and
+--- reads no file.
+--- `module`: "menu" is menu.lua, "flows.booking" is flows/booking.lua
+---@param module string
 ---@return any # what the module returned
 function require(module) end
 

@@ -18,6 +18,7 @@
 
 static void policy_free(struct policy *p)
 {
+	assert(p->holds == 0 && !p->running);
 	while (p->tasks)
 		task_cancel(p->tasks);
 	vm_destroy(p->vm);
@@ -71,6 +72,7 @@ static int load_policy(lua_State *L)
 static int policy_open(struct policy **ret_policy, struct bundle *b, struct call *c)
 {
 	ON_LOOP();
+	assert(b->refs > 0 && c);
 	struct policy *p = calloc(1, sizeof *p);
 	if (!p)
 		return -ENOMEM;

@@ -72,31 +72,62 @@ static int push_entry(lua_State *L, struct task *t)
 	return lua_gettop(L) - top;
 }
 
-/* [inside vm_enter] One resume. Values are pushed on L and moved: an error
- * raised on a coroutine that does not run would have no handler. */
+/* Puts on the coroutine what it is to go on with and says how many. Values
+ * are pushed on L and moved: an error raised on a coroutine that does not run
+ * would have no handler. */
+static int feed(lua_State *L, struct run *run)
+{
+	struct task *t = run->task;
+	int n;
+
+	if (t->co) {
+		n = run->push ? run->push(L, t) : 0;
+		lua_xmove(L, t->co, n);
+		return n;
+	}
+	lua_State *co = lua_newthread(L);
+	anchor(L, t);
+	t->co = co;
+	n = push_entry(L, t);
+	lua_xmove(L, co, n);
+	return n - 1; /* the function itself is no argument */
+}
+
+static enum policy_result failed(struct vm *vm, lua_State *co, int status)
+{
+	char trace[sizeof vm->fault.trace];
+
+	vm_trace(vm, co);
+	str_copy(trace, sizeof trace, vm->fault.trace);
+	enum policy_result r = vm_blame(vm, co, status);
+	str_copy(vm->fault.trace, sizeof vm->fault.trace, trace);
+	return r;
+}
+
+/* Keeps what the script returned, while there is a state to read it from. */
+static void keep_results(lua_State *L, struct task *t)
+{
+	int n = lua_gettop(t->co);
+
+	luaL_checkstack(L, n, "results");
+	lua_xmove(t->co, L, n);
+	t->said_true = n && lua_isboolean(L, -n) && lua_toboolean(L, -n);
+	if (t->phase == PHASE_TOOL)
+		t->result = tool_result(L, lua_gettop(L) - n + 1);
+}
+
+/* [inside vm_enter] One resume. */
 static int resume(lua_State *L)
 {
 	struct run *run = lua_touserdata(L, 1);
 	struct task *t = run->task;
 	struct policy *p = t->policy;
-	struct vm *vm = p->vm;
-	int n, status;
+	int n = feed(L, run);
 
-	if (!t->co) {
-		lua_State *co = lua_newthread(L);
-		anchor(L, t);
-		t->co = co;
-		n = push_entry(L, t);
-		lua_xmove(L, co, n);
-		n--; /* the function itself */
-	} else {
-		n = run->push ? run->push(L, t) : 0;
-		lua_xmove(L, t->co, n);
-	}
 	p->running = t;
-	vm->cur = t->co;
-	status = lua_resume(t->co, n);
-	vm->cur = L;
+	p->vm->cur = t->co;
+	int status = lua_resume(t->co, n);
+	p->vm->cur = L;
 	p->running = NULL;
 
 	if (status == LUA_YIELD && t->state == TASK_WAITING) {
@@ -110,21 +141,10 @@ static int resume(lua_State *L)
 		lua_xmove(L, t->co, 1);
 		status = LUA_ERRRUN;
 	}
-	if (status) {
-		vm_trace(vm, t->co);
-		char trace[sizeof vm->fault.trace];
-		str_copy(trace, sizeof trace, vm->fault.trace);
-		run->result = vm_blame(vm, t->co, status);
-		str_copy(vm->fault.trace, sizeof vm->fault.trace, trace);
-	} else {
-		run->result = POLICY_OK;
-		n = lua_gettop(t->co);
-		luaL_checkstack(L, n, "results");
-		lua_xmove(t->co, L, n);
-		t->said_true = n && lua_isboolean(L, -n) && lua_toboolean(L, -n);
-		if (t->phase == PHASE_TOOL)
-			t->result = tool_result(L, lua_gettop(L) - n + 1);
-	}
+	if (status)
+		run->result = failed(p->vm, t->co, status);
+	else
+		keep_results(L, t);
 	unanchor(L, t);
 	return 0;
 }
@@ -139,6 +159,8 @@ static int forget(lua_State *L)
 static void task_free(struct task *t)
 {
 	struct policy *p = t->policy;
+
+	assert(t->state != TASK_RUNNING && !t->cancel);
 
 	for (struct task **at = &p->tasks; *at; at = &(*at)->next) {
 		if (*at == t) {
@@ -191,7 +213,8 @@ out:
 static void task_run(struct task *t, task_push_h *push)
 {
 	struct policy *p = t->policy;
-	struct run run = { .task = t, .push = push };
+	struct run run = { .task = t, .push = push,
+			   .result = POLICY_OK };
 	int64_t left_us = VM_TASK_US - t->used_us;
 
 	assert(p->vm->depth == 0 && t->state != TASK_RUNNING);
@@ -265,6 +288,7 @@ void task_start(struct policy *p, const struct task_cfg *cfg)
 {
 	struct task *t = calloc(1, sizeof *t);
 
+	assert(p->call);
 	if (!t)
 		abort();
 	struct clock *clock = loop_clock(call_loop(p->call));

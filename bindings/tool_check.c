@@ -4,6 +4,7 @@
  */
 #include "bindings/policy_int.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -197,6 +198,7 @@ static char *check_object(const cJSON *schema, const cJSON *v,
 static char *check_value(const cJSON *schema, const cJSON *v, const char *path)
 {
 	const char *type = json_str(schema, "type");
+	assert(type);
 	const cJSON *list = json_get(schema, "enum");
 
 	if (!type_matches(type, v))

@@ -76,6 +76,7 @@ static void *vm_alloc(void *ud, void *p, size_t osize, size_t nsize)
 	} else {
 		free(p);
 	}
+	assert(vm->bytes >= osize && memory_bytes >= osize);
 	vm->bytes = vm->bytes - osize + nsize;
 	memory_bytes = memory_bytes - osize + nsize;
 	if (nsize > osize) {
@@ -276,6 +277,7 @@ enum policy_result vm_enter(struct vm *vm, lua_CFunction fn, void *arg,
 		lua_gc(L, LUA_GCCOLLECT, 0);
 		vm->starved = false;
 	}
+	assert(vm->depth > 0);
 	vm->depth--;
 	if (outermost)
 		budget_end(vm);

@@ -6,6 +6,7 @@
  */
 #include "bindings/bundle_int.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,8 @@ void zone_destroy(struct zone *z)
 static const struct offset *offset_at(const struct zone *z, int64_t t_s)
 {
 	size_t lo = 0, hi = z->n_times;
+
+	assert(z->n_offsets > 0);
 
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;

@@ -35,7 +35,8 @@ static void the_schema_is_what_models_understand(void **state)
 		"{\"type\":\"object\",\"properties\":{"
 		"\"count\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":4},"
 		"\"date\":{\"type\":\"string\",\"description\":\"day\",\"format\":\"date\"},"
-		"\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"enum\":[\"a\",\"b\"]}},"
+		"\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\","
+		"\"enum\":[\"a\",\"b\"]}},"
 		"\"who\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\","
 		"\"maxLength\":20}},\"required\":[\"name\"],\"additionalProperties\":false}},"
 		"\"required\":[\"date\",\"who\"],\"additionalProperties\":false}}]");
@@ -58,14 +59,18 @@ static void wrong_arguments_are_answered_so_that_the_model_can_mend(void **state
 		{ "{\"date\":5}", "'date' must be of type string, not a number" },
 		{ "{\"date\":\"tomorrow\"}", "'date' must be a date like 2026-11-23" },
 		{ "{\"date\":\"2027-02-29\"}", "'date' must be a date like 2026-11-23" },
-		{ "{\"date\":\"2026-11-23\",\"time\":\"25:00\"}", "'time' must be a time like 14:30" },
+		{ "{\"date\":\"2026-11-23\",\"time\":\"25:00\"}",
+		  "'time' must be a time like 14:30" },
 		{ "{\"date\":\"2026-11-23\",\"phone\":\"12\"}", "'phone' must be a telephone "
 		  "number of 7 to 15 digits; ask the caller for it again" },
-		{ "{\"date\":\"2026-11-23\",\"n\":2.5}", "'n' must be of type integer, not a number" },
-		{ "{\"date\":\"2026-11-23\",\"n\":\"3\"}", "'n' must be of type integer, not a text" },
+		{ "{\"date\":\"2026-11-23\",\"n\":2.5}",
+		  "'n' must be of type integer, not a number" },
+		{ "{\"date\":\"2026-11-23\",\"n\":\"3\"}",
+		  "'n' must be of type integer, not a text" },
 		{ "{\"date\":\"2026-11-23\",\"n\":0}", "'n' must be at least 1" },
 		{ "{\"date\":\"2026-11-23\",\"n\":9}", "'n' must be at most 4" },
-		{ "{\"date\":\"2026-11-23\",\"kind\":\"x\"}", "'kind' must be one of [\"a\",\"b\"]" },
+		{ "{\"date\":\"2026-11-23\",\"kind\":\"x\"}",
+		  "'kind' must be one of [\"a\",\"b\"]" },
 		{ "{\"date\":\"2026-11-23\",\"tags\":[\"ab\",\"abcdef\"]}", "'tags[1]' is longer "
 		  "than 3 characters" },
 		{ "{\"date\":\"2026-11-23\",\"who\":{}}", "'who.name' is missing; ask the caller "

@@ -47,7 +47,10 @@ return {
       }
     end
     if #slots == 0 then
-      return { slots = slots, note = "nothing is free in these two weeks; try another day or person" }
+      return {
+        slots = slots,
+        note = "nothing is free in these two weeks; try another day or person",
+      }
     end
     return { slots = slots }
   end,
