@@ -1,6 +1,10 @@
 /*
  * ICE by libnice. Notes on the choices made in make_agent():
  *
+ * A check each 5 ms, the least that RFC 8445 (14.2) allows, instead of 20:
+ * with TCP among the candidates libnice needs four of these steps to nominate
+ * a pair, and the caller hears them as silence (90 ms became 30).
+ *
  * Binding requests as keepalives, yet not libnice's consent freshness: that
  * one gives up after two unanswered requests (10 s, sent each 5 s, never
  * repeated), which on a path with 1 % loss ends one call in twenty within ten
@@ -197,7 +201,8 @@ static NiceAgent *make_agent(struct ice *i)
 		     "keepalive-conncheck", TRUE, "ice-tcp", TRUE,
 		     "ice-udp", !i->cfg.no_udp,
 		     "force-relay", i->cfg.relay_only,
-		     "stun-initial-timeout", 200, NULL);
+		     "stun-initial-timeout", 200,
+		     "stun-pacing-timer", 5, NULL);
 	g_signal_connect(agent, "new-candidate-full",
 			 G_CALLBACK(on_new_candidate), i);
 	g_signal_connect(agent, "new-selected-pair-full",
