@@ -352,6 +352,16 @@ static int copy_request(struct llm *l, const struct llm_cfg *cfg)
 	return 0;
 }
 
+/* A model that thinks first must be given the time, or it never answers. */
+static int default_first_ms(const struct provider_choice *c)
+{
+	const char *effort = model_effort(c);
+	bool thinks = effort && strcmp(effort, "none") != 0 &&
+		      strcmp(effort, "minimal") != 0;
+
+	return thinks ? 4000 : 2000;
+}
+
 int llm_start(struct llm **ret_llm, struct providers *p,
 	      const struct llm_cfg *cfg, llm_h *fn, void *arg)
 {
@@ -366,7 +376,9 @@ int llm_start(struct llm **ret_llm, struct providers *p,
 	l->arg = arg;
 	l->choices = cfg->choices;
 	l->n_choices = cfg->n_choices;
-	l->first_ms = cfg->first_ms ? cfg->first_ms : 2000;
+	l->at = health_first(p, 'l', cfg->choices, cfg->n_choices);
+	l->first_ms = cfg->first_ms ? cfg->first_ms :
+		      default_first_ms(&cfg->choices[l->at]);
 	l->idle_ms = cfg->idle_ms ? cfg->idle_ms : 2000;
 	l->tries[0].llm = l->tries[1].llm = l;
 	timer_init(&l->limit, p->clock, on_limit, l);
@@ -377,7 +389,6 @@ int llm_start(struct llm **ret_llm, struct providers *p,
 		llm_free(l);
 		return r;
 	}
-	l->at = health_first(p, 'l', cfg->choices, cfg->n_choices);
 	/* room for the second try's answer, still within three seconds */
 	int64_t total_ms = l->first_ms + l->first_ms / 10;
 	l->deadline_ms = clock_now_ms(p->clock) + total_ms;

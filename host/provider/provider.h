@@ -158,7 +158,8 @@ struct llm_cfg {
 	double temperature;     /* below 0: not sent */
 	const cJSON *schema;    /* structured answer {name, schema}, NULL none */
 	int first_ms;           /* limit to the first delta of one try; all
-				   tries together get a tenth more; 0: 2,000 */
+				   tries together get a tenth more; 0: 2,000,
+				   of a model that reasons first 4,000 */
 	int idle_ms;            /* between deltas; 0: 2,000 */
 };
 /* One retry before the first delta, then the next choice; a slow first try

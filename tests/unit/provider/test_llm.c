@@ -378,6 +378,15 @@ static void silence_of_all_fails_in_time_for_a_stored_line(void **state)
 	clock_advance(clk, 10000000);
 	assert_int_equal(told_ms, 5500);
 	finish();
+	/* a model that reasons first gets more time by itself */
+	static const struct provider_choice thinks[] = {
+		{ .provider = "a", .model = "gpt-6-luna", .effort = "low" },
+	};
+	begin();
+	ask_with(thinks, 1, 0);
+	clock_advance(clk, 10000000);
+	assert_int_equal(told_ms, 4400);
+	finish();
 }
 
 static void retries_and_silence_together_keep_the_deadline(void **state)
