@@ -283,11 +283,14 @@ void room_media_add_relays(struct room *r, Livekit__ICEServer *const *s, size_t 
 	struct rtc_turn list[MAX_RELAYS];
 	size_t used = 0;
 
-	/* a server on this very machine needs no help from the internet */
-	for (size_t i = 0; i < n && !r->loopback; i++) {
-		for (size_t u = 0; u < s[i]->n_urls && used < MAX_RELAYS; u++)
+	for (size_t i = 0; i < n; i++) {
+		for (size_t u = 0; u < s[i]->n_urls && used < MAX_RELAYS; u++) {
+			/* a server on this very machine needs no public STUN */
+			if (r->loopback && str_has_prefix(s[i]->urls[u], "stun"))
+				continue;
 			list[used++] = (struct rtc_turn){ s[i]->urls[u],
 				s[i]->username, s[i]->credential };
+		}
 	}
 	if (used && r->m.peer)
 		rtc_add_turn(r->m.peer, list, used);

@@ -176,6 +176,7 @@ turn:
   tls_port: 443
   cert_file: {cert}
   key_file: {key}
+  allow_restricted_peer_cidrs: ["127.0.0.0/8"]
   relay_range_start: 30000
   relay_range_end: 30100
 """
