@@ -22,7 +22,7 @@ packages_build="build-essential cmake ninja-build pkg-config ca-certificates
 packages_call="flite espeak-ng"
 packages_python="python3 python3-venv"
 packages_fuzz="clang libclang-rt-14-dev"
-packages_net="iproute2"
+packages_net="iproute2 coturn openssl"
 
 # Prints those of the named groups that are not installed.
 missing_packages() {
