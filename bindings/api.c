@@ -65,10 +65,16 @@ struct call *check_call(lua_State *L)
 	return check_policy(L)->call;
 }
 
+/* A script in a loop would fill the host's queues long before its time is
+ * up. */
 struct call *check_live_call(lua_State *L)
 {
 	check_self(L);
-	return check_live(L)->call;
+	struct policy *p = check_live(L);
+	if (++p->vm->requests > VM_RUN_REQUESTS)
+		luaL_error(L, "more than %d requests of the call in one run",
+			   VM_RUN_REQUESTS);
+	return p->call;
 }
 
 static void load_prelude(lua_State *L, int env)

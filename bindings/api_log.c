@@ -66,8 +66,13 @@ static int write_event(lua_State *L, enum log_level level)
 {
 	struct log_field f[MOST_FIELDS + 4];
 	const char *name = check_name(L);
-	struct policy *p = vm_of(L)->policy;
+	struct vm *vm = vm_of(L);
+	struct policy *p = vm->policy;
 
+	if (++vm->events > VM_RUN_EVENTS)
+		return 0; /* writing more would hold up the loop */
+	if (vm->events == VM_RUN_EVENTS)
+		name = "log.full";
 	lua_settop(L, 2);
 	size_t n = read_fields(L, f, MOST_FIELDS);
 	if (p && p->call) {

@@ -44,7 +44,8 @@ A clinic is a folder: `clinic.lua` (data), `policy.lua` (what it says and decide
   the clinic's apology, a tool by an error result for the model.
 - Ceilings: 20 ms of processor time a run (from one wait to the next), 250 ms a task, 500 ms to
   load; 16 MiB a call, 2 MiB a text or table part; 64 KiB from `string.rep` and `string.format`,
-  1 MiB from `string.gsub`; 1,000,000 steps a pattern. `pcall` does not catch the end of time.
+  1 MiB from `string.gsub`; 1,000,000 steps a pattern; 64 requests of the call and 64 log events a
+  run (more of the former raise, more of the latter are dropped). `pcall` does not catch the end of time.
 - Names: `assert error getmetatable ipairs next pairs pcall rawequal rawget select setmetatable
   tonumber tostring type unpack xpcall`, `string table math bit coroutine`, `os.time os.date
   os.clock`, and what follows here. Globals are not written; reading an unknown one raises.

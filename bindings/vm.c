@@ -261,6 +261,7 @@ enum policy_result vm_enter(struct vm *vm, lua_CFunction fn, void *arg,
 	if (outermost) {
 		assert(L == vm->L);
 		vm->fault.message[0] = vm->fault.trace[0] = 0;
+		vm->requests = vm->events = 0;
 		budget_start(vm, limit_us ? limit_us : VM_RUN_US);
 	}
 	vm->depth++;

@@ -30,6 +30,8 @@ const char *policy_result_name(enum policy_result r);
 #define VM_WARN_US 5000
 #define VM_TASK_US 250000           /* all runs of one task */
 #define VM_LOAD_US 500000           /* loading a bundle */
+#define VM_RUN_REQUESTS 64          /* what a run may ask of the call */
+#define VM_RUN_EVENTS 64            /* what a run may log */
 
 /* What went wrong last. message may hold what a caller said: LOG_PII only.
  * trace has function names and lines, no values. */
@@ -55,6 +57,7 @@ struct vm {
 	bool starved;         /* something was refused: collect after the run */
 	struct budget budget;
 	int depth;            /* of vm_enter() */
+	int requests, events; /* of the present run */
 	int64_t run_us;       /* what the last run took */
 	struct policy *policy; /* NULL while a bundle is loaded */
 	struct bundle *bundle; /* where require() looks */

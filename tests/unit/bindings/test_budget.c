@@ -208,6 +208,30 @@ static void slow_instructions_are_cut_too(void **state)
 		    "while true do x:upper() end", "timeout");
 }
 
+static void a_run_asks_only_so_much_of_the_call(void **state)
+{
+	(void)state;
+	struct script s;
+
+	script_open(&s, "return { on_start = function(call)\n"
+		"while true do call:say('x') end end,\n"
+		"on_dtmf = function(call) for i = 1, 1000 do log.info('spam') end end }");
+	lua_policy_ops.on_start(s.policy);
+	const char *log = fake_log(&s.call);
+	int n = 0;
+	for (const char *p = log; (p = strstr(p, "say(x)")); p++)
+		n++;
+	assert_int_equal(n, VM_RUN_REQUESTS);
+	script_lines[0] = 0;
+	lua_policy_ops.on_dtmf(s.policy, '1');
+	n = 0;
+	for (const char *p = script_lines; (p = strchr(p, '\n')); p++)
+		n++;
+	assert_int_equal(n, VM_RUN_EVENTS);
+	assert_non_null(strstr(script_lines, "log.full"));
+	script_end(&s);
+}
+
 static void error_objects_of_any_kind_are_reported(void **state)
 {
 	(void)state;
@@ -296,6 +320,7 @@ int main(void)
 		cmocka_unit_test(a_pattern_bomb_is_cut),
 		cmocka_unit_test(long_texts_are_refused),
 		cmocka_unit_test(slow_instructions_are_cut_too),
+		cmocka_unit_test(a_run_asks_only_so_much_of_the_call),
 		cmocka_unit_test(error_objects_of_any_kind_are_reported),
 		cmocka_unit_test(time_adds_up_over_the_runs_of_a_task),
 		cmocka_unit_test(a_slow_run_is_warned_about),

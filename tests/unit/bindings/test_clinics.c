@@ -103,7 +103,7 @@ static void bright_smile_is_configured_as_the_host_needs_it(void **state)
 	close_clinic(&t);
 }
 
-static void bright_smile_prompts_with_rules_date_and_six_tools(void **state)
+static void bright_smile_prompts_with_rules_date_and_tools(void **state)
 {
 	(void)state;
 	struct clinic_test t;
@@ -113,7 +113,7 @@ static void bright_smile_prompts_with_rules_date_and_six_tools(void **state)
 	lua_policy_ops.prompt(t.policy[0], &p);
 	assert_non_null(strstr(p.instructions, "2026-11-23, Monday; it is 08:00"));
 	assert_non_null(strstr(p.instructions, "transfer_to_person"));
-	assert_int_equal(cJSON_GetArraySize(p.tools), 6);
+	assert_int_equal(cJSON_GetArraySize(p.tools), 7);
 	const cJSON *book = cJSON_GetArrayItem(p.tools, 0);
 	assert_string_equal(cJSON_GetObjectItem(book, "name")->valuestring,
 			    "book_slot");
@@ -277,6 +277,21 @@ static void a_transfer_that_fails_is_told_to_the_model(void **state)
 	close_clinic(&t);
 }
 
+static void the_language_changes_when_the_model_asks(void **state)
+{
+	(void)state;
+	struct clinic_test t;
+
+	open_clinic(&t, SMILE);
+	assert_string_equal(ask(&t, 0, "change_language", "{\"language\":\"ur\"}"),
+			    "tool(c1 {\"language\":\"ur\"})");
+	assert_string_equal(t.call[0].language, "ur");
+	assert_string_equal(ask(&t, 0, "change_language", "{\"language\":\"fr\"}"),
+			    "tool(c1 {\"error\":\"'language' must be one of "
+			    "[\\\"en\\\",\\\"ur\\\"]\"})");
+	close_clinic(&t);
+}
+
 static void zero_is_a_person_and_silence_is_asked_after(void **state)
 {
 	(void)state;
@@ -334,7 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bright_smile_greets_with_its_one_greeting),
 		cmocka_unit_test(bright_smile_is_configured_as_the_host_needs_it),
-		cmocka_unit_test(bright_smile_prompts_with_rules_date_and_six_tools),
+		cmocka_unit_test(bright_smile_prompts_with_rules_date_and_tools),
 		cmocka_unit_test(the_hours_are_spoken_words),
 		cmocka_unit_test(free_times_follow_hours_people_and_the_clock),
 		cmocka_unit_test(a_slot_is_booked_once_by_whoever_comes_first),
@@ -342,6 +357,7 @@ int main(void)
 		cmocka_unit_test(times_out_of_hours_and_in_the_past_are_refused),
 		cmocka_unit_test(nothing_personal_of_a_booking_is_in_the_log),
 		cmocka_unit_test(a_transfer_that_fails_is_told_to_the_model),
+		cmocka_unit_test(the_language_changes_when_the_model_asks),
 		cmocka_unit_test(zero_is_a_person_and_silence_is_asked_after),
 		cmocka_unit_test(the_end_is_a_goodbye_that_is_heard_whole),
 		cmocka_unit_test(hello_needs_no_model),
