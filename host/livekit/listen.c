@@ -9,6 +9,9 @@
 #include "base/thread.h"
 #include "livekit/room_int.h"
 
+/* What the server needs to have a subscribed track at hand. */
+#define TRACK_READY_MS 15
+
 static void subscribe(struct room *r, const char *track_sid, bool on)
 {
 	Livekit__UpdateSubscription sub = LIVEKIT__UPDATE_SUBSCRIPTION__INIT;
@@ -54,6 +57,9 @@ void listen_apply(struct room *r)
 		return;
 	r->listen_sid = str_dup(want);
 	subscribe(r, want, true);
+	/* A track is put on a section by an offer only. The server would ask
+	 * for it by itself, but 150 ms later. */
+	room_media_offer_in(r, TRACK_READY_MS);
 }
 
 /* An answer told which track is on which section now. */

@@ -167,6 +167,8 @@ void room_media_init(struct room *r);
 int room_media_start(struct room *r);
 void room_media_stop(struct room *r);
 void room_media_offer(struct room *r, bool restart_ice);
+/* The same after a moment, unless one goes out before. */
+void room_media_offer_in(struct room *r, int64_t ms);
 void room_media_on_answer(struct room *r, const Livekit__SessionDescription *a);
 void room_media_on_requirement(struct room *r,
 			  const Livekit__MediaSectionsRequirement *need);

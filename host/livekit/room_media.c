@@ -90,6 +90,17 @@ void room_media_offer(struct room *r, bool restart_ice)
 		timer_start(&m->debounce, DEBOUNCE_MS - since_ms);
 }
 
+void room_media_offer_in(struct room *r, int64_t ms)
+{
+	struct room_media *m = &r->m;
+
+	if (!m->peer)
+		return;
+	m->again = true;
+	if (!m->waiting && !timer_active(&m->debounce))
+		timer_start(&m->debounce, ms);
+}
+
 static void on_debounced(void *arg)
 {
 	struct room *r = arg;

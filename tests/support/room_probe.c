@@ -4,7 +4,7 @@
  * commands go in as JSON lines.
  *
  *	room_probe worker --url U --key K --secret S --agent A [--agent B]
- *	room_probe join --url U --token T [--no-track]
+ *	room_probe join --url U --token T [--no-track] [--no-udp]
  *
  * It sends a 440 Hz tone from a real beat, listens to the first participant
  * that is no agent (or as told), and measures what it hears.
@@ -37,7 +37,7 @@ struct probe {
 	uv_pipe_t in;
 	char read_buf[65536];
 	struct buf lines;
-	bool refuse, any_agent, no_track, quitting;
+	bool refuse, any_agent, no_track, no_udp, quitting;
 	struct timer last_words;
 	int give_up_ms;
 	float load;
@@ -332,7 +332,7 @@ static void join(struct probe *p, const char *url, const char *token)
 	struct room_cfg cfg = {
 		.url = url, .token = token, .loopback = true,
 		.track_name = p->no_track ? NULL : "roomio_audio",
-		.give_up_ms = p->give_up_ms,
+		.give_up_ms = p->give_up_ms, .no_udp = p->no_udp,
 	};
 
 	int err = room_join(&p->room, p->loop, p->media, &cfg, &ops, p);
@@ -655,6 +655,7 @@ static int begin(struct probe *p, int argc, char **argv)
 	p->acc.api_key = option(argc, argv, "--key", 0);
 	p->acc.api_secret = option(argc, argv, "--secret", 0);
 	p->no_track = flag(argc, argv, "--no-track");
+	p->no_udp = flag(argc, argv, "--no-udp");
 	p->any_agent = flag(argc, argv, "--hear-agents");
 	const char *give_up = option(argc, argv, "--give-up-ms", 0);
 	p->give_up_ms = give_up ? atoi(give_up) : 0;

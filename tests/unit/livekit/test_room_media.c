@@ -231,7 +231,7 @@ static void only_the_section_listened_to_is_heard(void **state)
 	livekit__signal_request__free_unpacked(m, NULL);
 	rtp("1"); /* before the answer: nothing is known, nothing is dropped */
 	assert_int_equal(n_rtp, 1);
-	says_sections(0, 0);
+	pass_ms(15);
 	peer_offers(peer_now());
 	says_answer(2, "1", "TR_1");
 	expect_trail("~caller;");
@@ -240,6 +240,22 @@ static void only_the_section_listened_to_is_heard(void **state)
 	rtp("2");
 	rtp("");
 	assert_int_equal(n_rtp, 3);
+	room_close(room);
+}
+
+static void a_subscription_brings_its_own_offer(void **state)
+{
+	(void)state;
+	room_up();
+	room_listen(room, "caller");
+	assert_int_equal(peer_now()->offers, 1); /* the server needs a moment */
+	pass_ms(15);
+	assert_int_equal(peer_now()->offers, 2);
+	peer_offers(peer_now());
+	says_answer(2, "1", "TR_1");
+	expect_trail("~caller;");
+	pass_ms(1000);
+	assert_int_equal(peer_now()->offers, 2);
 	room_close(room);
 }
 
@@ -394,6 +410,7 @@ int main(void)
 		ROOM_TEST(relays_of_the_server_are_used),
 		ROOM_TEST(a_request_too_long_goes_without_candidates),
 		ROOM_TEST(only_the_section_listened_to_is_heard),
+		ROOM_TEST(a_subscription_brings_its_own_offer),
 		ROOM_TEST(listening_moves_from_one_to_another),
 		ROOM_TEST(a_track_that_comes_again_is_asked_for_again),
 		ROOM_TEST(a_new_session_subscribes_again),
