@@ -147,6 +147,45 @@ static void opening_survives_running_out_of_memory_anywhere(void **state)
 	script_end(&s);
 }
 
+/* 32 bytes more each time, until all goes well: a throw outside of the one
+ * protected door would abort the process. */
+static void events_survive_running_out_of_memory_anywhere(void **state)
+{
+	(void)state;
+	struct script s;
+	const struct stt_word words[] = { { "one", 0, 1, 1 }, { "two", 1, 2, 1 } };
+	size_t room = 0;
+	bool fine = false;
+
+	script_open_tool(&s, CLINIC, "t", "return { name = 't', description = 'd',\n"
+		"effect = 'read', parameters = { n = { type = 'integer' } },\n"
+		"run = function(call, args) call:say_wait('x' .. args.n)\n"
+		"  local co = coroutine.wrap(function() coroutine.yield(1) end) co()\n"
+		"  return { meta = call.metadata, text = ('a b'):gsub('%a', '%0%0'),\n"
+		"    json = json.decode(json.encode({ 1, { 2 }, 'three' })) } end }");
+	s.call.metadata = "{\"a\":[1,2,{\"b\":\"c\"}]}";
+	for (; !fine && room < 64 << 10; room += 32) {
+		struct policy_prompt p;
+		lua_policy_ops.close(s.policy);
+		assert_int_equal(lua_policy_ops.open(&s.policy, s.bundle, &s.call), 0);
+		struct vm *vm = s.policy->vm;
+		vm->ceiling = vm->bytes + room;
+		lua_policy_ops.on_start(s.policy);
+		lua_policy_ops.on_turn(s.policy, &(struct policy_turn){
+			.id = 1, .text = "hi", .words = words, .n_words = 2 });
+		lua_policy_ops.on_tool(s.policy, "c", "t", "{\"n\":1}");
+		if (s.call.n_said)
+			fake_heard(&s.call, s.call.said[0].id, -ECANCELED, "x");
+		lua_policy_ops.prompt(s.policy, &p);
+		free(p.instructions);
+		cJSON_Delete(p.tools);
+		fine = strstr(fake_log(&s.call), "\"three\"") != NULL;
+	}
+	assert_true(fine);
+	assert_true(room > 1024);
+	script_end(&s);
+}
+
 static void recursion_ends_with_an_error(void **state)
 {
 	(void)state;
@@ -315,6 +354,7 @@ int main(void)
 		cmocka_unit_test(a_hoard_around_pcall_is_cut_in_time),
 		cmocka_unit_test(memory_of_all_states_has_a_ceiling_too),
 		cmocka_unit_test(opening_survives_running_out_of_memory_anywhere),
+		cmocka_unit_test(events_survive_running_out_of_memory_anywhere),
 		cmocka_unit_test(recursion_ends_with_an_error),
 		cmocka_unit_test(callbacks_of_c_functions_do_not_use_up_the_stack),
 		cmocka_unit_test(a_pattern_bomb_is_cut),
