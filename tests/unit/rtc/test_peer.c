@@ -42,7 +42,8 @@ struct answerer {
 	struct seal *seal;
 	struct assoc *assoc;
 	struct channels *channels;
-	bool wrong_print, mute;
+	bool wrong_print;
+	_Atomic bool gone; /* hears nothing and says nothing */
 	/* read by the test when nothing is sent any more */
 	int rtp, reports;
 	_Atomic int resent; /* read by the test as it goes */
@@ -131,7 +132,7 @@ static void take_rtp(struct answerer *a, uint8_t *p, size_t n)
 	static const struct rtcp_ops none = { 0 };
 	struct rtp_packet pkt;
 
-	if (!a->seal || a->mute)
+	if (!a->seal)
 		return;
 	if (p[1] >= 192 && p[1] <= 223) {
 		int len = seal_open_rtcp(a->seal, p, n);
@@ -169,6 +170,8 @@ static void on_packet(void *arg, uint8_t *p, size_t n)
 {
 	struct answerer *a = arg;
 
+	if (a->gone)
+		return;
 	if (p[0] >= 128)
 		take_rtp(a, p, n);
 	else if (a->dtls)
@@ -199,7 +202,8 @@ static void dtls_out(void *arg, const uint8_t *p, size_t n)
 {
 	struct answerer *a = arg;
 
-	ice_send(a->ice, p, n);
+	if (!a->gone)
+		ice_send(a->ice, p, n);
 }
 
 static void dtls_in(void *arg, const uint8_t *p, size_t n)
@@ -568,6 +572,39 @@ static void the_end_of_the_other_side_is_told(void **state)
 	close_us();
 }
 
+static int64_t quiet_since;
+
+/* 7 s without a word, then a server that is gone until it is noticed, then back. */
+static bool back_again(void)
+{
+	if (!us.opened)
+		return false;
+	if (!quiet_since) {
+		media_sync(media1, beat_off, &us);
+		quiet_since = clock_mono_us();
+	}
+	if (clock_mono_us() - quiet_since < 7000000)
+		return us.n_states > 2; /* too early: the test fails */
+	if (us.n_states == 2)
+		other.gone = true;
+	else
+		other.gone = false;
+	return us.n_states > 3;
+}
+
+static void silence_is_life_while_somebody_answers(void **state)
+{
+	(void)state;
+	open_us();
+	quiet_since = 0;
+	run(back_again, 30000);
+	assert_false(us.late);
+	assert_int_equal(us.states[2], RTC_DISCONNECTED);
+	assert_int_equal(us.states[3], RTC_CONNECTED);
+	media_sync(media1, beat_on, &us);
+	close_us();
+}
+
 static void a_queue_that_is_full_says_so(void **state)
 {
 	(void)state;
@@ -592,6 +629,7 @@ int main(void)
 		cmocka_unit_test(a_stranger_is_refused),
 		cmocka_unit_test(closing_in_the_middle_leaves_nothing),
 		cmocka_unit_test(the_end_of_the_other_side_is_told),
+		cmocka_unit_test(silence_is_life_while_somebody_answers),
 		cmocka_unit_test(a_queue_that_is_full_says_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
