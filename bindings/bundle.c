@@ -36,7 +36,9 @@ void *arena_alloc(struct arena *a, size_t n)
 
 char *arena_str(struct arena *a, const char *s)
 {
-	return s ? strcpy(arena_alloc(a, strlen(s) + 1), s) : NULL;
+	size_t n = s ? strlen(s) + 1 : 0;
+
+	return s ? memcpy(arena_alloc(a, n), s, n) : NULL;
 }
 
 void arena_free(struct arena *a)
