@@ -25,6 +25,7 @@ struct figures {
 	struct series rows[ROWS];
 	size_t calls, answered, failed;
 	uint64_t received, lost, concealed;
+	struct robot_result *talks; /* all of them, for --json */
 	char pair[96];
 	const char *why;
 };
@@ -44,6 +45,7 @@ void figures_destroy(struct figures *f)
 		return;
 	for (int i = 0; i < ROWS; i++)
 		free(f->rows[i].v);
+	free(f->talks);
 	free(f);
 }
 
@@ -58,8 +60,20 @@ static void add(struct figures *f, int row, int value)
 	v[s->n++] = value;
 }
 
+static void keep(struct figures *f, const struct robot_result *r)
+{
+	struct robot_result *v =
+		realloc(f->talks, (f->calls + 1) * sizeof *v);
+
+	if (!v)
+		abort();
+	f->talks = v;
+	v[f->calls] = *r;
+}
+
 void figures_add(struct figures *f, const struct robot_result *r)
 {
+	keep(f, r);
 	f->calls++;
 	if (r->greeted)
 		f->answered++;
@@ -101,6 +115,22 @@ static int at(const struct series *s, double q)
 	return s->v[i < s->n ? i : s->n - 1];
 }
 
+/* One call: its turns with moments on the machine's monotonic clock. */
+static void print_talk(const struct robot_result *r, FILE *out)
+{
+	fprintf(out, "{\"room\":\"%s\",\"answered\":%s,\"longest_ms\":%d,"
+		"\"turns\":[", r->room, r->greeted ? "true" : "false",
+		r->longest_gap_ms);
+	for (size_t i = 0; i < r->n_turns; i++) {
+		const struct robot_turn *t = &r->turns[i];
+		fprintf(out, "%s{\"said_us\":%lld,\"heard_us\":%lld,"
+			"\"reply_ms\":%d,\"cut_ms\":%d}", i ? "," : "",
+			(long long)t->said_us, (long long)t->heard_us,
+			t->reply_ms, t->cut_ms);
+	}
+	fprintf(out, "]}");
+}
+
 static void print_json(const struct figures *f, FILE *out)
 {
 	fprintf(out, "{\"calls\":%zu,\"answered\":%zu,\"failed\":%zu",
@@ -112,7 +142,13 @@ static void print_json(const struct figures *f, FILE *out)
 				"\"p95\":%d,\"max\":%d}", keys[i], s->n,
 				at(s, .5), at(s, .95), s->v[s->n - 1]);
 	}
-	fprintf(out, ",\"packets\":%llu,\"lost\":%llu,\"concealed\":%llu}\n",
+	fprintf(out, ",\"talks\":[");
+	for (size_t i = 0; i < f->calls; i++) {
+		if (i)
+			fputc(',', out);
+		print_talk(&f->talks[i], out);
+	}
+	fprintf(out, "],\"packets\":%llu,\"lost\":%llu,\"concealed\":%llu}\n",
 		(unsigned long long)f->received, (unsigned long long)f->lost,
 		(unsigned long long)f->concealed);
 }

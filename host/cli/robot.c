@@ -167,7 +167,8 @@ static void speak(struct robot *r)
 	r->we_speak = true;
 	r->over_agent = r->agent_speaks;
 	r->ours_start_ms = now_ms(r);
-	r->res.turns[r->next] = (struct robot_turn){ -1, -1 };
+	r->res.turns[r->next] = (struct robot_turn){ .reply_ms = -1,
+						     .cut_ms = -1 };
 	r->res.n_turns = r->next + 1;
 	r->next++;
 	audio_say(r->audio, (uint32_t)r->next, s->pcm, s->n);
@@ -213,9 +214,10 @@ static void agent_began(struct robot *r, int64_t now)
 		r->res.greeting_ms = (int)now;
 	}
 	if (r->waits_reply) {
+		struct robot_turn *t = &r->res.turns[r->next - 1];
 		r->waits_reply = false;
-		r->res.turns[r->next - 1].reply_ms =
-			(int)(now - r->ours_end_ms);
+		t->reply_ms = (int)(now - r->ours_end_ms);
+		t->heard_us = (now + r->start_ms) * 1000;
 	}
 }
 
@@ -279,6 +281,10 @@ static void on_event(void *arg, const struct audio_event *e)
 	case AUDIO_TRACK:
 		if (!r->res.first_rtp_ms)
 			r->res.first_rtp_ms = (int)now_ms(r);
+		break;
+	case AUDIO_STARTED:
+		if (r->next)
+			r->res.turns[r->next - 1].said_us = e->at_us;
 		break;
 	case AUDIO_ENDED:
 		r->we_speak = false;
@@ -421,6 +427,7 @@ static int join(struct robot *r)
 		.track_name = "microphone", .no_udp = r->cfg.no_udp,
 		.loopback = true, .ca_file = r->cfg.ca_file };
 
+	snprintf(r->res.room, sizeof r->res.room, "%s", name);
 	int err = room_join(&r->room, r->loop, r->media, &cfg, &room_ops, r);
 	free(token);
 	free(identity);

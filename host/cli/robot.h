@@ -35,9 +35,12 @@ struct robot_cfg {
 struct robot_turn { /* -1: never came */
 	int reply_ms;        /* end of our speech to the agent's first voice */
 	int cut_ms;          /* our first packet over the agent to its silence */
+	int64_t said_us;     /* our first packet left, clock_mono_us() */
+	int64_t heard_us;    /* the agent's first voice after it */
 };
 
 struct robot_result {
+	char room[32];
 	bool joined, greeted, ended_by_agent;
 	int join_ms;         /* start to media connected */
 	int greeting_ms;     /* start to the agent's first voice */

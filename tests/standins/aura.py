@@ -128,6 +128,7 @@ class Speaker:
         self.wake.set()
 
     async def _speak(self, text: str) -> bool:
+        self.control.mark("tts", "text", self.id, text)
         if len(text) > MOST_CHARS:
             await self.ws.close(code=1009, message=b"BIG-0001")
             return False
@@ -220,6 +221,8 @@ class Speaker:
         for i in range(0, len(data), size):
             if epoch != self.epoch or self.ws.closed:
                 return
+            if i == 0:
+                self.control.mark("tts", "audio", self.id)
             await self.ws.send_bytes(data[i:i + size])
             await asyncio.sleep(CHUNK_S / self.control.delays.tts_speed)
 

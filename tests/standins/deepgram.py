@@ -184,6 +184,8 @@ class Stream:
                     await asyncio.sleep(wait)
                 self.outbox.popleft()
                 if not self.ws.closed:
+                    if '"is_final": true' in text and '"words": [{' in text:
+                        self.control.mark("stt", "final", self.id)
                     try:
                         await self.ws.send_str(text)
                     except (ConnectionError, RuntimeError):
@@ -367,6 +369,7 @@ class Stream:
     async def run(self) -> web.WebSocketResponse:
         await self.ws.prepare(self.request)
         self.count.enter()
+        self.control.mark("stt", "open", self.id)
         self.control.streams["stt"].add(self)
         fault = self.control.take("stt", refusal=False)
         if fault:

@@ -7,7 +7,9 @@ Refusals ("401", "429", ..., "hang") hit handshakes of the sockets.
 """
 from __future__ import annotations
 
+import collections
 import dataclasses
+import time
 from dataclasses import dataclass, field
 
 REFUSALS = ("400", "401", "402", "403", "404", "408", "429", "500", "502", "503", "504",
@@ -84,6 +86,12 @@ class Control:
         self.counters = {s: Counter() for s in SERVICES}
         self.streams: dict[str, set] = {s: set() for s in SERVICES}  # for live faults
         self.script: list[dict] = []  # answers of the model that come before the brain's
+        # (monotonic seconds, service, what, who, detail): GET /control/marks
+        self.marks: collections.deque[tuple] = collections.deque(maxlen=20000)
+
+    def mark(self, service: str, what: str, who: str, detail: str = "") -> None:
+        """A moment on the machine's monotonic clock, for measurements."""
+        self.marks.append((time.monotonic(), service, what, who, detail))
 
     def take(self, service: str, refusal: bool) -> Fault | None:
         """The fault that this use has to suffer, if any."""
@@ -136,6 +144,7 @@ class Control:
             for stream in group:
                 stream.suffer(None)
         self.faults, self.script = [], []
+        self.marks.clear()
         for c in self.counters.values():
             open_now = c.open
             c.__init__()

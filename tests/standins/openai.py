@@ -40,6 +40,9 @@ CHAT_FIELDS = {
     "logit_bias", "n", "user", "presence_penalty", "frequency_penalty", "logprobs", "modalities"}
 
 
+ID = web.RequestKey("id", str)
+
+
 class Refused(Exception):
     def __init__(self, message: str, param: str | None = None, status: int = 400,
                  code: str | None = None, kind: str = "invalid_request_error",
@@ -63,11 +66,19 @@ ORDERED = {
 }
 
 
+def mark(request: web.Request, what: str, detail: str = "") -> None:
+    """A moment of one answer of the model."""
+    request.app[wire.SERVER].control.mark("llm", what, request[ID], detail)
+
+
 async def admit(request: web.Request, service: str) -> dict:
     """Key, ordered refusals, the body. Raises Refused."""
     server = request.app[wire.SERVER]
     count = server.control.counters[service]
     count.requests += 1
+    request[ID] = uuid.uuid4().hex
+    if service == "llm":
+        mark(request, "asked")
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     fault = server.control.take(service, refusal=True)
     if fault and fault.fault == "hang":
@@ -273,6 +284,7 @@ class Sse:
         kind = self.kind()
         if i:
             await asyncio.sleep(self.delays.llm_delta_ms / 1000)
+        mark(self.request, "delta", str(i))
         if i != self.break_at:
             return
         if kind == "cut":
@@ -435,6 +447,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
     count = server.control.counters["llm"]
     count.uses += 1
     count.texts.append(reply.text or " ".join(n for n, _ in reply.calls))
+    mark(request, "reply", reply.text)
     made = Chat(body, reply)
     fault = server.control.take("llm", refusal=False)
     stream = made.stream if body.get("stream") else None

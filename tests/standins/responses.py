@@ -187,6 +187,7 @@ async def responses(request: web.Request) -> web.StreamResponse:
     count = server.control.counters["llm"]
     count.uses += 1
     count.texts.append(reply.text or " ".join(n for n, _ in reply.calls))
+    openai.mark(request, "reply", reply.text)
     made = Response(body, messages, reply)
     fault = server.control.take("llm", refusal=False)
     padded = (body.get("stream_options") or {}).get("include_obfuscation", True)

@@ -55,6 +55,9 @@ class Server:
     async def get_control(self, _request: web.Request) -> web.Response:
         return web.json_response(self.control.state())
 
+    async def get_marks(self, _request: web.Request) -> web.Response:
+        return web.json_response(list(self.control.marks))
+
     async def post_control(self, request: web.Request) -> web.Response:
         try:
             body = await request.json()
@@ -81,6 +84,7 @@ class Server:
             web.get("/v1/models", openai.models),
             web.get("/v1/models/{name}", openai.models),
             web.get("/control", self.get_control),
+            web.get("/control/marks", self.get_marks),
             web.post("/control", self.post_control),
         ])
         return app
