@@ -54,6 +54,8 @@ struct rtc_peer {
 	int connecting_s, silent_s, ticks;
 	bool heard;             /* something authentic came since the tick */
 	bool ice_ready;
+	uint8_t early[1500];    /* their ClientHello, come before that */
+	size_t n_early;
 	enum sdp_section_kind sections[SDP_SECTIONS_MAX];
 	size_t n_sections;
 	uint32_t version;       /* = id of the last offer */

@@ -209,6 +209,16 @@ void peer_dtls_input(struct rtc_peer *p, const uint8_t *bytes, size_t n)
 	after_dtls(p, dtls_input(p->dtls, bytes, n));
 }
 
+/* Nothing of ours could leave yet: an answer would be lost, and the other side
+ * repeats its first flight only after 100 ms. */
+static void keep_early(struct rtc_peer *p, const uint8_t *bytes, size_t n)
+{
+	if (n > sizeof p->early)
+		return;
+	memcpy(p->early, bytes, n);
+	p->n_early = n;
+}
+
 /* RFC 7983: who is meant shows in the first byte (STUN stays in libnice). */
 static void on_packet(void *arg, uint8_t *bytes, size_t n)
 {
@@ -216,7 +226,11 @@ static void on_packet(void *arg, uint8_t *bytes, size_t n)
 
 	if (n && bytes[0] >= 128 && bytes[0] <= 191)
 		peer_rtp_input(p, bytes, n);
-	else if (!n || bytes[0] < 20 || bytes[0] > 63 || !p->dtls)
+	else if (!n || bytes[0] < 20 || bytes[0] > 63)
+		return;
+	else if (!p->seal && (!p->ice_ready || !p->dtls))
+		keep_early(p, bytes, n);
+	else if (!p->dtls)
 		return;
 	else if (p->seal)
 		peer_dtls_input(p, bytes, n);
@@ -242,6 +256,10 @@ static void on_ice_state(void *arg, enum ice_state s)
 	p->ice_ready = s == ICE_READY;
 	if (s == ICE_READY && p->dtls)
 		after_dtls(p, dtls_step(p->dtls));
+	if (s == ICE_READY && p->dtls && p->n_early) {
+		handshake_queue(p, p->early, p->n_early);
+		p->n_early = 0;
+	}
 	else if (s == ICE_FAILED && p->seal)
 		peer_set_state(p, RTC_FAILED, "path lost");
 }
