@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
-from livekit import rtc
+from livekit import api, rtc
 
 from .heard import alike
 from .sip_bridge import SipBridge
@@ -67,3 +68,24 @@ async def test_keys_are_no_trouble(call):
     await phone.quiet()
     said = await phone.say("hours", wait_quiet=True)
     await phone.hears_words("eight to five", said.end, 10)
+
+
+async def test_a_failed_transfer_gives_the_call_back(call, frontdesk_job):
+    """This server has no telephony: the transfer fails, the caller stays ours."""
+    phone = await call(SipBridge)
+    await phone.greeted()
+    await phone.say("person")
+    await asyncio.to_thread(frontdesk_job.wait_for, "leg.transfer_failed", 10)
+    said = await phone.say("hours", wait_quiet=True)
+    await phone.hears_words("eight to five", said.end, 8)
+
+
+async def test_a_phone_that_cannot_be_dialled_ends_the_call(livekit_server, frontdesk_job):
+    """The dispatch asks for an outbound call; without telephony it fails at once."""
+    dial = {"clinic": "practice", "dial": {"to": "+15550100", "trunk": "ST_none"}}
+    async with api.LiveKitAPI(livekit_server.http, livekit_server.key,
+                              livekit_server.secret) as server:
+        await server.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(
+            agent_name=frontdesk_job.agent, room="outbound-1", metadata=json.dumps(dial)))
+    await asyncio.to_thread(frontdesk_job.wait_for, "leg.not_dialled", 10)
+    await asyncio.to_thread(frontdesk_job.wait_for, "end=no_caller", 10)

@@ -1,5 +1,6 @@
 -- The clinic of the integration tests: fixed words, no database.
 return {
+  front_desk = "+15550199",
   title = "Garden Street Dental",
   zone = "Europe/London",
   greeting = "Thank you for calling Garden Street Dental. How can I help you?",
