@@ -101,7 +101,8 @@ void worker_job_end(struct worker *w, const char *job_id, enum job_end end,
 /* Tells that this job's room is being rejoined in full: the JobTermination
  * that the server sends for it within 10 s is not passed on. */
 void worker_job_rejoined(struct worker *w, const char *job_id);
-/* Closes sockets after what is queued has left; frees. NULL is fine. */
+/* Closes sockets after what is queued has left; frees. May be called from
+ * inside the worker's callbacks. NULL is fine. */
 void worker_close(struct worker *w);
 
 /* ---- room --------------------------------------------------------------------- */
@@ -145,7 +146,8 @@ enum room_end {
 
 struct room_ops {
 	void (*on_link)(void *arg, enum room_link link);
-	/* Everybody present at join comes as JOINED, before ROOM_UP. */
+	/* Everybody present at join comes as JOINED, before ROOM_UP. Who is
+	 * known and comes back with a new sid is UPDATED, not LEFT. */
 	void (*on_participant)(void *arg, const struct room_participant *p,
 			       enum room_change change);
 	/* Somebody has subscribed to our track: they can hear us. */
@@ -183,7 +185,8 @@ int room_join(struct room **ret_room, struct loop *l, struct media *m,
 /* Leaves: sends leave with reason (a DisconnectReason number, 1: by us), then
  * on_end(ROOM_LEFT) within 300 ms. */
 void room_leave(struct room *r, int reason);
-/* Frees; no callback of any thread runs after it. NULL is fine. */
+/* Frees, leaving first if nobody did; no callback of any thread runs after
+ * it. May be called from inside the room's callbacks. NULL is fine. */
 void room_close(struct room *r);
 
 /* [media] One packet on our track; survives a rejoin in between. */
@@ -205,7 +208,8 @@ void room_each(const struct room *r,
 /* Hear this participant's audio track (and stop hearing others). Takes
  * effect now or when the track appears. NULL: nobody. */
 void room_listen(struct room *r, const char *identity);
-/* Sets our attributes (value "" deletes); coalesced within 50 ms. */
+/* Sets our attributes (value "" deletes); coalesced within 50 ms, and said
+ * again by itself after a resume or a rejoin. */
 void room_set_attributes(struct room *r, const struct lk_pair *attrs);
 /* DTMF towards identity (NULL: all), one key each 300 ms. keys: digits,
  * '*', '#', 'A'-'D', 'w' pauses 0.5 s; ERR_REQUEST for others. */
@@ -214,7 +218,10 @@ int room_send_dtmf(struct room *r, const char *identity, const char *keys);
 int room_send_data(struct room *r, const char *topic, const void *p, size_t n,
 		   bool reliable);
 
-/* Text streams out. as_identity: on whose behalf (NULL: ours). */
+/* Text streams out. as_identity: on whose behalf (NULL: ours). A stream that
+ * is open during a full rejoin begins anew by itself, with all its text; it
+ * may be closed after its room. Between two sessions room_text_write() keeps
+ * the text and returns -ENOTCONN; after the end ERR_GONE. */
 struct room_text;
 int room_text_open(struct room_text **ret_text, struct room *r,
 		   const char *topic, const char *as_identity,
