@@ -74,8 +74,9 @@ async def test_a_failed_transfer_gives_the_call_back(call, frontdesk_job):
     """This server has no telephony: the transfer fails, the caller stays ours."""
     phone = await call(SipBridge)
     await phone.greeted()
-    await phone.say("person")
+    said = await phone.say("person")
     await asyncio.to_thread(frontdesk_job.wait_for, "leg.transfer_failed", 10)
+    await phone.hears_words("did not work", said.end, 8)
     said = await phone.say("hours", wait_quiet=True)
     await phone.hears_words("eight to five", said.end, 8)
 
