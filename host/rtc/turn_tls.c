@@ -117,7 +117,7 @@ int tunnel_create(struct tunnel **list, struct _GMainContext *context,
 		  void *arg, int *ret_port)
 {
 	struct tunnel *t = calloc(1, sizeof *t);
-	int port;
+	int port = 0;
 
 	if (!t)
 		return -ENOMEM;
