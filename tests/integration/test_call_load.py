@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from .heard import alike
+
+pytestmark = pytest.mark.load
 
 
 async def test_ten_calls_at_once(call, frontdesk_job, providers):

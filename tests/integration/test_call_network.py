@@ -17,6 +17,8 @@ from .conftest import frontdesk_binary
 from .lossy import LossyRelay
 from .servers import LiveKitServer, livekit_binary
 
+# the namespaces have fixed names: one after the other
+pytestmark = pytest.mark.xdist_group("network")
 CLINIC = '{"clinic":"practice"}'
 
 

@@ -104,6 +104,7 @@ async def _listen(http, real, pcm) -> tuple[list, float]:
     return got, ended
 
 
+@pytest.mark.load
 def test_cost_of_thirty_streams(tmp_path):
     """Thirty callers must leave room for the host on the same two cores."""
     child = subprocess.Popen([sys.executable, "-m", "tests.standins", "--port", "0"],
