@@ -95,6 +95,17 @@ static bool asks_for(const cJSON *m, const char *id)
 	return false;
 }
 
+bool history_has_call(const struct history *h, const char *id)
+{
+	const cJSON *m;
+
+	cJSON_ArrayForEach(m, h->messages) {
+		if (asks_for(m, id))
+			return true;
+	}
+	return false;
+}
+
 static cJSON *tool_message(const char *id, const char *result)
 {
 	cJSON *m = message("tool", result);

@@ -24,6 +24,8 @@ bool history_cut(struct history *h, cJSON *entry, const char *heard);
 /* Adds a tool call to an assistant entry. */
 void history_tool_call(cJSON *entry, const char *id, const char *name,
 		       const char *arguments);
+/* Whether a tool call of that id is in it. */
+bool history_has_call(const struct history *h, const char *id);
 /* The result of a call, put behind the message that asked for it, whenever it
  * comes. false: nobody asked for that id, or it was answered already. */
 bool history_tool_result(struct history *h, const char *id,

@@ -196,9 +196,21 @@ void reply_cancel(struct call *c)
 
 /* ---- what the model says -------------------------------------------------------- */
 
+/* Some servers count their calls from 0 in each answer, or name all alike: a
+ * result must find its own call. */
+static bool id_is_used(const struct call *c, const char *id)
+{
+	for (int i = 0; i < c->reply.n_tools; i++) {
+		if (str_eq(c->reply.tools[i].id, id))
+			return true;
+	}
+	return history_has_call(&c->history, id);
+}
+
 static void add_tool(struct call *c, const struct llm_event *e)
 {
 	struct reply *r = &c->reply;
+	bool own = !str_blank(e->id) && !id_is_used(c, e->id);
 
 	if (r->n_tools == TOOLS_MAX) {
 		log_event(LOG_WARN, "reply.too_many_tools",
@@ -206,8 +218,8 @@ static void add_tool(struct call *c, const struct llm_event *e)
 		return;
 	}
 	r->tools[r->n_tools++] = (struct reply_tool){
-		.id = str_dup(e->id), .name = str_dup(e->name),
-		.arguments = str_dup(e->text) };
+		.id = own ? str_dup(e->id) : random_id("call_", 16),
+		.name = str_dup(e->name), .arguments = str_dup(e->text) };
 }
 
 static void on_llm(void *arg, const struct llm_event *e)
@@ -254,7 +266,8 @@ static void run_tools(struct call *c)
 	/* a tool may answer at once; the list must not change under us */
 	int n = r->n_tools;
 	for (int i = 0; i < n && r->running && !c->ended; i++) {
-		struct reply_tool *t = &r->tools[i];
+		const struct reply_tool *t = &r->tools[i];
+		assert(n == r->n_tools && !t->done);
 		call_note(c, NOTE_TOOL, t->name, 0);
 		c->host->policy->on_tool(c->policy, t->id, t->name,
 					 t->arguments);

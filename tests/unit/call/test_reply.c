@@ -446,6 +446,35 @@ static void results_may_come_inside_the_call(void **state)
 	history_is("u:Is Monday free? a(2):- t:{} t:{}");
 }
 
+/* Servers that count from 0 in each answer, or give none at all. */
+static void calls_of_one_name_are_told_apart(void **state)
+{
+	(void)state;
+	caller_says("Is Monday free?");
+	tool("call_0", "find_slots");
+	tool("call_0", "find_people");
+	tool("", "find_rooms");
+	answer_at_once = "{}";
+	done();
+	assert_int_equal(n_started, 2);
+	const cJSON *calls = json_get(
+		cJSON_GetArrayItem(call.history.messages, 1), "tool_calls");
+	const char *id[3];
+	for (int i = 0; i < 3; i++)
+		id[i] = json_str(cJSON_GetArrayItem(calls, i), "id");
+	assert_string_equal(id[0], "call_0");
+	assert_true(str_has_prefix(id[1], "call_") && strlen(id[1]) > 10);
+	assert_true(str_has_prefix(id[2], "call_") && strlen(id[2]) > 10);
+	assert_string_not_equal(id[1], id[2]);
+	answer_at_once = NULL;
+	tool("call_0", "find_slots"); /* the next answer begins at 0 again */
+	done();
+	buf_reset(&told);
+	call_tool_done(&call, "call_0", "{\"late\":1}");
+	assert_int_equal(n_started, 2);
+	history_is("u:Is Monday free? a(3):- t:{} t:{} t:{} a(1):-");
+}
+
 static void rounds_have_an_end(void **state)
 {
 	(void)state;
@@ -639,6 +668,7 @@ int main(void)
 		TEST(a_guess_with_an_extra_line_is_started_anew),
 		TEST(results_start_the_next_round),
 		TEST(results_may_come_inside_the_call),
+		TEST(calls_of_one_name_are_told_apart),
 		TEST(rounds_have_an_end),
 		TEST(a_result_after_cancel_lands_in_the_history),
 		TEST(a_late_result_does_not_disturb_the_next_answer),
