@@ -17,7 +17,7 @@ die() { printf '%s\n' "$*" >&2; exit 1; }
 packages_build="build-essential cmake ninja-build pkg-config ca-certificates tzdata
  libluajit-5.1-dev luajit libuv1-dev libwebsockets-dev libwebsockets-evlib-uv
  libcurl4-openssl-dev libcjson-dev libopus-dev libspeexdsp-dev libnice-dev
- libglib2.0-dev libssl-dev libsrtp2-dev libusrsctp-dev libprotobuf-c-dev
+ libglib2.0-dev zlib1g-dev libssl-dev libsrtp2-dev libusrsctp-dev libprotobuf-c-dev
  protobuf-c-compiler libcmocka-dev"
 packages_call="flite espeak-ng"
 packages_python="python3 python3-venv"
