@@ -26,13 +26,14 @@ struct bundle *bundle_ref(struct bundle *b);
 void bundle_unref(struct bundle *b);
 const struct clinic *bundle_clinic(const struct bundle *b);
 
-/* The clinics below a folder (each with a clinic.lua). */
+/* The clinics below a folder (each with a clinic.lua), or the clinic that the
+ * folder is itself. */
 struct bundles {
 	struct bundle **v;
 	size_t n;
 };
-/* Loads all; every fault of every clinic in *ret_why, one a line. ERR_CONFIG
- * when any is broken or there is none. */
+/* Loads all; every fault of every clinic in *ret_why, one a line with the
+ * clinic's name in front. ERR_CONFIG when any is broken or there is none. */
 int bundles_load(struct bundles *out, const char *folder, char **ret_why);
 void bundles_free(struct bundles *b);
 /* The clinic of that name, else (name NULL or "") the only one, else NULL. */

@@ -59,6 +59,29 @@ const struct chunk *bundle_chunk(const struct bundle *b, const char *module)
 	return NULL;
 }
 
+static bool begins_with_file(const struct bundle *b, const char *text)
+{
+	for (size_t i = 0; i < b->n_chunks; i++) {
+		size_t n = strlen(b->chunks[i].file);
+		if (!strncmp(text, b->chunks[i].file, n) && text[n] == ':')
+			return true;
+	}
+	return false;
+}
+
+char *bundle_place(const struct bundle *b, const char *text)
+{
+	struct buf out = { 0 };
+
+	for (bool start = true; *text; text++) {
+		if (start && begins_with_file(b, text))
+			buf_printf(&out, "%s/", b->clinic.name);
+		buf_add(&out, text, 1);
+		start = *text == ' ' || *text == '\n';
+	}
+	return buf_take(&out);
+}
+
 const struct tool *bundle_tool(const struct bundle *b, const char *name)
 {
 	for (size_t i = 0; i < b->n_tools; i++) {
@@ -281,7 +304,7 @@ static void run_all(struct bundle *b, struct vm *vm, struct faults *f)
 			  "on_turn in policy.lua)");
 }
 
-static char *base_name(const char *folder)
+char *bundle_name(const char *folder)
 {
 	size_t n = strlen(folder);
 
@@ -321,7 +344,7 @@ int bundle_load(struct bundle **ret_bundle, const char *folder, char **ret_why)
 		return -ENOMEM;
 	b->refs = 1;
 	b->folder = str_dup(folder);
-	char *name = base_name(folder);
+	char *name = bundle_name(folder);
 	b->clinic.name = arena_str(&b->arena, name);
 	free(name);
 

@@ -49,6 +49,11 @@ struct faults {
 void fault_add(struct faults *f, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The clinic's name: the last part of its folder. Fresh, free(). */
+char *bundle_name(const char *folder);
+/* The same text, fresh, where each word that is a file of the clinic and a
+ * line names the clinic before it: "bright-smile/policy.lua:77: ...". */
+char *bundle_place(const struct bundle *b, const char *text);
 const struct chunk *bundle_chunk(const struct bundle *b, const char *module);
 const struct tool *bundle_tool(const struct bundle *b, const char *name);
 /* Pushes the table of a tool's file (loaded once a state); raises. */

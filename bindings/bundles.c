@@ -1,5 +1,5 @@
 /* The clinics below a folder. On the loop, before or beside calls. */
-#include "bindings/bindings.h"
+#include "bindings/bundle_int.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -10,10 +10,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
-static int is_clinic(const char *folder, const char *name)
+static bool is_clinic(const char *folder, const char *name)
 {
 	char *path = str_printf("%s/%s/clinic.lua", folder, name);
-	int there = name[0] != '.' && access(path, F_OK) == 0;
+	bool there = access(path, F_OK) == 0;
 
 	free(path);
 	return there;
@@ -31,38 +31,51 @@ static void add_why(struct buf *out, const char *name, char *why)
 }
 
 static void load_one(struct bundles *out, const char *folder,
-		     const char *name, struct buf *faults)
+		     struct buf *faults)
 {
-	char *path = str_printf("%s/%s", folder, name);
 	struct bundle *b;
 	char *why = NULL;
 
-	if (bundle_load(&b, path, &why) < 0) {
+	if (bundle_load(&b, folder, &why) < 0) {
+		char *name = bundle_name(folder);
 		add_why(faults, name, why ? why : str_dup("out of memory"));
+		free(name);
 	} else {
 		out->v = realloc(out->v, (out->n + 1) * sizeof *out->v);
 		if (!out->v)
 			abort();
 		out->v[out->n++] = b;
 	}
-	free(path);
+}
+
+static void load_below(struct bundles *out, const char *folder,
+		       struct buf *faults)
+{
+	struct dirent **names = NULL;
+	int n = scandir(folder, &names, NULL, alphasort);
+
+	if (n < 0)
+		buf_printf(faults, "%s: %s", folder, strerror(errno));
+	for (int i = 0; i < n; i++) {
+		const char *name = names[i]->d_name;
+		char *path = str_printf("%s/%s", folder, name);
+		if (name[0] != '.' && is_clinic(folder, name))
+			load_one(out, path, faults);
+		free(path);
+		free(names[i]);
+	}
+	free(names);
 }
 
 int bundles_load(struct bundles *out, const char *folder, char **ret_why)
 {
 	struct bundles all = { 0 };
 	struct buf faults = { 0 };
-	struct dirent **names = NULL;
-	int n = scandir(folder, &names, NULL, alphasort);
 
-	if (n < 0)
-		buf_printf(&faults, "%s: %s", folder, strerror(errno));
-	for (int i = 0; i < n; i++) {
-		if (is_clinic(folder, names[i]->d_name))
-			load_one(&all, folder, names[i]->d_name, &faults);
-		free(names[i]);
-	}
-	free(names);
+	if (is_clinic(folder, "."))
+		load_one(&all, folder, &faults);
+	else
+		load_below(&all, folder, &faults);
 	if (!faults.len && !all.n)
 		buf_printf(&faults, "%s: no folder with a clinic.lua in it",
 			   folder);

@@ -40,14 +40,17 @@ void policy_release(struct policy *p)
 
 void policy_blame(struct policy *p, const char *what, enum policy_result r)
 {
-	const struct vm_fault *f = &p->vm->fault;
+	char *message = bundle_place(p->bundle, p->vm->fault.message);
+	char *trace = bundle_place(p->bundle, p->vm->fault.trace);
 
 	log_event(LOG_ERROR, "policy.error",
 		  LOG_STR("call", p->call ? call_id(p->call) : ""),
 		  LOG_STR("clinic", p->bundle->clinic.name),
 		  LOG_STR("bundle", p->bundle->hash), LOG_STR("what", what),
 		  LOG_STR("kind", policy_result_name(r)),
-		  LOG_PII("error", f->message), LOG_STR("trace", f->trace));
+		  LOG_PII("error", message), LOG_STR("trace", trace));
+	free(message);
+	free(trace);
 }
 
 /* [inside vm_enter] Loads policy.lua and what every task needs. */

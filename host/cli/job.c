@@ -74,27 +74,6 @@ static int parse(struct options *o, int argc, char **argv)
 	return 0;
 }
 
-/* A folder of clinics, or a clinic itself. */
-static int load_clinics(struct bundles *out, const char *folder, char **why)
-{
-	char *data = str_printf("%s/clinic.lua", folder);
-	bool single = access(data, F_OK) == 0;
-
-	free(data);
-	if (!single)
-		return bundles_load(out, folder, why);
-	struct bundle *b;
-	int r = bundle_load(&b, folder, why);
-	if (r < 0)
-		return r;
-	out->v = malloc(sizeof *out->v);
-	if (!out->v)
-		abort();
-	out->v[0] = b;
-	out->n = 1;
-	return 0;
-}
-
 static struct clinic needs_of_all(const struct bundles *b)
 {
 	struct clinic all = { 0 };
@@ -179,7 +158,7 @@ static int configure(const struct options *o, struct settings *s,
 	set_log();
 	const char *folder = o->clinics ? o->clinics :
 			     getenv("FRONTDESK_CLINICS");
-	r = load_clinics(clinics, folder ? folder : "scripts/clinics", &why);
+	r = bundles_load(clinics, folder ? folder : "scripts/clinics", &why);
 	if (r < 0)
 		buf_printf(faults, "%s\n", why ? why : err_text(r));
 	free(why);

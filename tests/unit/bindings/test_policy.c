@@ -80,6 +80,9 @@ static void an_error_in_on_turn_fails_the_turn_and_is_logged_without_words(void 
 	assert_non_null(strstr(script_lines, "policy.error"));
 	assert_non_null(strstr(script_lines, "policy.lua:2"));
 	assert_non_null(strstr(script_lines, "policy.lua:3 "));
+	char *place = str_printf("%s/policy.lua:3 ", bundle_clinic(s.bundle)->name);
+	assert_non_null(strstr(script_lines, place)); /* of many clinics, which */
+	free(place);
 	assert_non_null(strstr(script_lines, bundle_clinic(s.bundle)->hash));
 	assert_null(strstr(script_lines, "Fatima"));
 	assert_null(strstr(strstr(script_lines, "policy.error") + 1, "policy.error"));
