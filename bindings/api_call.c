@@ -202,14 +202,21 @@ static int l_call_set_language(lua_State *L)
 	return 1;
 }
 
-/* call:await(what) */
+/* call:await(what [, digits]) */
 static int l_call_await(lua_State *L)
 {
 	static const char *const names[] = { "any", "short", "digits", "long",
 					     NULL };
 	struct call *c = check_live_call(L);
 
-	call_await(c, luaL_checkoption(L, 2, NULL, names));
+	int what = luaL_checkoption(L, 2, NULL, names);
+	lua_Number digits = luaL_optnumber(L, 3, 0);
+
+	luaL_argcheck(L, lua_isnoneornil(L, 3) || what == CALL_AWAIT_DIGITS, 3,
+		      "only \"digits\" has a number of them");
+	luaL_argcheck(L, lua_isnoneornil(L, 3) || (digits >= 1 && digits <= 32 &&
+		      digits == (int)digits), 3, "a whole number from 1 to 32");
+	call_await(c, (enum call_await)what, (int)digits);
 	return 0;
 }
 

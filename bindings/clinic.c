@@ -333,23 +333,13 @@ static void read_limits(struct clinic *cl, lua_State *L, int i)
 	cl->longest_call_s = number_at(L, at, "longest_call_s", 1800);
 	cl->idle_ms = number_at(L, at, "idle_ms", 8000);
 	cl->idle_times = number_at(L, at, "idle_times", 3);
-	cl->endpointing_ms = number_at(L, at, "endpointing_ms", 400);
+	cl->endpointing_ms = number_at(L, at, "endpointing_ms", 0);
 	cl->tool_ms = number_at(L, at, "tool_ms", 8000);
 	lua_pop(L, 1);
 }
 
-static void read_lines_and_needs(struct bundle *b, lua_State *L, int i)
+static void read_needs(struct clinic *cl, lua_State *L, int i)
 {
-	struct clinic *cl = &b->clinic;
-
-	lua_getfield(L, i, "lines");
-	if (lua_istable(L, -1)) {
-		int at = lua_gettop(L);
-		cl->apology = text_at(b, L, at, "apology");
-		cl->goodbye = text_at(b, L, at, "goodbye");
-		cl->filler = text_at(b, L, at, "filler");
-	}
-	lua_pop(L, 1);
 	cl->needs_supabase = cl->needs_openai = cl->needs_deepgram = true;
 	lua_getfield(L, i, "needs");
 	if (lua_istable(L, -1)) {
@@ -388,11 +378,10 @@ void clinic_read(struct bundle *b, lua_State *L, int i, struct faults *f)
 		return;
 	cl->title = text_at(b, L, i, "title");
 	cl->zone = text_at(b, L, i, "zone");
-	cl->front_desk = text_at(b, L, i, "front_desk");
 	cl->interruptible = bool_at(L, i, "interruptible", true);
 	read_languages(b, &c, i);
 	cl->llm = choices_at(b, &c, i, "llm", 'l', NULL, &cl->n_llm);
 	read_limits(cl, L, i);
-	read_lines_and_needs(b, L, i);
+	read_needs(cl, L, i);
 	read_zone(b, &c);
 }

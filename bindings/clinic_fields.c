@@ -60,13 +60,6 @@ static const struct clinic_field chair_fields[] = {
 	{ 0 }
 };
 
-static const struct clinic_field lines_fields[] = {
-	{ "apology", FIELD_TEXT, .about = "said when something failed" },
-	{ "goodbye", FIELD_TEXT, .about = "said before we hang up" },
-	{ "filler", FIELD_TEXT, .about = "said when an answer takes long" },
-	{ 0 }
-};
-
 static const struct clinic_field limits_fields[] = {
 	{ "longest_call_s", FIELD_NUMBER, false, 30, 14400,
 	  .about = "then we say goodbye; 1,800" },
@@ -75,7 +68,7 @@ static const struct clinic_field limits_fields[] = {
 	{ "idle_times", FIELD_NUMBER, false, 1, 20,
 	  .about = "then we hang up; 3" },
 	{ "endpointing_ms", FIELD_NUMBER, false, 100, 3000,
-	  .about = "silence that ends the caller's turn; 400" },
+	  .about = "silence before any turn ends; else the ear judges" },
 	{ "tool_ms", FIELD_NUMBER, false, 500, 60000,
 	  .about = "limit of one tool; 8,000" },
 	{ 0 }
@@ -106,8 +99,6 @@ const struct clinic_field clinic_fields[] = {
 	{ "people", FIELD_LIST, .sub = person_fields, .about = "practitioners" },
 	{ "services", FIELD_LIST, .sub = service_fields, .about = "what is done" },
 	{ "chairs", FIELD_LIST, .sub = chair_fields, .about = "rooms or chairs" },
-	{ "lines", FIELD_TABLE, .sub = lines_fields,
-	  .about = "words instead of the shipped lines'" },
 	{ "limits", FIELD_TABLE, .sub = limits_fields, .about = "times" },
 	{ "interruptible", FIELD_BOOL, .about = "callers may talk over us; true" },
 	{ "needs", FIELD_TABLE, .sub = needs_fields,

@@ -75,17 +75,19 @@ function call:hangup(reason) end
 ---@return any # true | nil, message, code, sip_status
 function call:transfer(to) end
 
---- Ear and voice change with the next turn.
+--- The ear changes at once, the voice with what is said next.
 --- `tag`: a tag of the clinic's languages
 ---@param tag string
 ---@return true?, string?, string? # true | nil, message, code
 function call:set_language(tag) end
 
---- What kind of answer is awaited: digits get more patience, a short one less.
+--- What kind of answer the next turn is: digits get more patience, a short one less.
 --- `what`: "any", "short", "digits" or "long"
 ---@param what string
+--- `digits`: how many a number has: it ends at its last one
+---@param digits? integer
 ---@return any # nothing
-function call:await(what) end
+function call:await(what, digits) end
 
 --- Sends key tones to the other side.
 --- `keys`: 1 to 64 of 0-9 * # A-D

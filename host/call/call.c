@@ -13,7 +13,7 @@
 #include "base/thread.h"
 #include "call/call_int.h"
 
-enum { CALLER_WAIT_MS = 180000, SPEECH_OFF_MS = 200, LEAVE_CLIENT = 1 };
+enum { SPEECH_OFF_MS = 200, LEAVE_CLIENT = 1 };
 
 static const char *const end_names[] = {
 	[CALL_END_CALLER] = "caller",
@@ -175,8 +175,7 @@ static void finish(void *arg)
 	call_note(c, NOTE_ENDED, call_end_name(c->end), 0);
 	if (c->policy)
 		c->host->policy->on_hangup(c->policy, call_end_name(c->end));
-	if (c->end != CALL_END_CALLER && c->end != CALL_END_TRANSFERRED &&
-	    c->end != CALL_END_NO_CALLER)
+	if (c->end != CALL_END_CALLER && c->end != CALL_END_TRANSFERRED)
 		leg_hang_up(c);
 	release(c);
 	c->end_fn(c->end_arg, c, c->end);
@@ -233,6 +232,7 @@ static void on_tick(void *arg)
 void call_answered(struct call *c)
 {
 	c->answered = true;
+	timer_stop(&c->wait);
 	log_event(LOG_INFO, "call.answered", LOG_STR("call", c->id),
 		  LOG_INT("ms", call_now_ms(c)));
 	call_note(c, NOTE_ANSWERED, NULL, 0);
@@ -249,6 +249,7 @@ static void set_turn(struct call *c)
 	struct turn_cfg cfg = {
 		.speech_off_ms = SPEECH_OFF_MS,
 		.endpointing_ms = k->endpointing_ms,
+		.patient = k->endpointing_ms > 0,
 		.idle_ms = k->idle_ms,
 		.idle_times = k->idle_times,
 		.longest_ms = k->longest_call_s * 1000,

@@ -59,6 +59,9 @@ struct call_host { /* what all calls share; borrowed */
 	bool no_udp, loopback;
 	/* A note of any call; may be NULL. */
 	void (*on_note)(void *arg, struct call *c, const struct call_note *n);
+	/* A call's room is being joined anew, or was: the server may end its
+	 * job for that, which is no end of the call. May be NULL. */
+	void (*on_rejoin)(void *arg, struct call *c);
 	/* A call has left its room and is freed; may be NULL. */
 	void (*on_gone)(void *arg);
 	void *arg;
@@ -95,8 +98,8 @@ const char *call_caller_number(const struct call *c); /* "" unknown */
 const char *call_number_called(const struct call *c); /* "" unknown */
 const char *call_caller_attribute(const struct call *c, const char *key);
 const char *call_language(const struct call *c);
-/* A tag of the clinic's list, else ERR_REQUEST. STT and voice change with the
- * next turn. */
+/* A tag of the clinic's list, else ERR_REQUEST. STT changes at once, the voice
+ * with what is said next. */
 int call_set_language(struct call *c, const char *tag);
 const struct clinic *call_clinic(const struct call *c);
 struct loop *call_loop(const struct call *c);
@@ -132,10 +135,11 @@ int call_transfer(struct call *c, const char *to, call_transfer_h *fn, void *arg
 void call_transfer_forget(struct call *c); /* fn will not run */
 int call_send_dtmf(struct call *c, const char *keys);
 void call_set_attribute(struct call *c, const char *key, const char *value);
-/* What kind of answer is awaited: digits get more patience, a yes less. */
+/* What kind of answer is awaited next: digits get more patience, a yes less.
+ * digits: how many the number has, it ends at its last; 0 unknown. */
 enum call_await { CALL_AWAIT_ANY, CALL_AWAIT_SHORT, CALL_AWAIT_DIGITS,
 		  CALL_AWAIT_LONG };
-void call_await(struct call *c, enum call_await what);
+void call_await(struct call *c, enum call_await what, int digits);
 /* The conversation so far: [{role, content}], borrowed until next change. */
 const cJSON *call_history(const struct call *c);
 

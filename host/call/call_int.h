@@ -10,7 +10,8 @@
 #include "call/speech.h"
 #include "call/turn.h"
 
-enum { TOOLS_MAX = 16, TOOL_ROUNDS_MAX = 6 };
+enum { TOOLS_MAX = 16, TOOL_ROUNDS_MAX = 6,
+       CALLER_WAIT_MS = 180000 }; /* for the caller to come, and to hear us */
 
 struct reply_tool {
 	char *id, *name, *arguments;
@@ -39,6 +40,7 @@ struct transcript {
 	char *agent_segment;
 	char *agent_told;         /* what was written of it */
 	char *user_segment;       /* NULL between utterances */
+	char *user_last;          /* of the last turn */
 	int64_t user_sent_ms;
 	struct timer tick;
 };
@@ -73,7 +75,7 @@ struct call {
 	char *caller_sid;       /* of the caller's track, for transcripts */
 	bool up, subscribed, answered, ended;
 	enum call_end end;
-	struct timer wait;      /* for the caller to come, or come back */
+	struct timer wait;      /* for the caller to come, hear us, come back */
 	struct timer tick;      /* turn_due() */
 	struct timer finish;    /* the end, outside of callbacks */
 
@@ -134,6 +136,8 @@ void transcript_init(struct call *c);
 void transcript_finish(struct call *c);
 void transcript_state(struct call *c, const char *state);
 void transcript_user(struct call *c, const char *text, bool final);
+/* The last turn was taken back: what comes now replaces its words. */
+void transcript_user_again(struct call *c);
 void transcript_agent_begin(struct call *c, struct utterance *u);
 void transcript_agent_end(struct call *c, const char *heard);
 /* leg.c: the phone leg */

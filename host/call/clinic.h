@@ -22,17 +22,15 @@ struct clinic {
 	const char *name;      /* of the folder: "bright-smile" */
 	const char *title;     /* spoken: "Bright Smile Dental" */
 	const char *zone;      /* "Asia/Karachi" */
-	const char *front_desk; /* number or SIP address of a person, or NULL */
 	const struct clinic_language *languages; /* [0] is the default */
 	size_t n_languages;
 	const struct provider_choice *llm;
 	size_t n_llm;
-	const char *apology, *goodbye, *filler; /* instead of the shipped
-						   lines' words; or NULL */
 	int longest_call_s;    /* default 1,800 */
 	int idle_ms;           /* silence before on_silence; default 8,000 */
 	int idle_times;        /* then we hang up; default 3 */
-	int endpointing_ms;    /* default 400 */
+	int endpointing_ms;    /* silence that ends a turn; 0: as soon as the ear
+				  says so, 400 without it */
 	int tool_ms;           /* limit of one tool; default 8,000 */
 	bool interruptible;    /* default true */
 	bool needs_supabase, needs_openai, needs_deepgram; /* default true */

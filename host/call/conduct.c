@@ -13,7 +13,7 @@
 #include "call/call_int.h"
 
 enum { REFLEX_VOICED_MS = 60, REFLEX_VERDICT_MS = 2000,
-       MEDIA_FILLER_LATER_MS = 500, GOODBYE_LIMIT_MS = 6000 };
+       MEDIA_FILLER_LATER_MS = 500 };
 
 const struct audio_line *call_line(struct call *c, const char *name,
 				   const char **ret_text)
@@ -64,7 +64,6 @@ static void take_turn(struct call *c, const char *text, bool interrupted,
 
 	str_set(&c->last_text, text);
 	c->speech_end_ms = c->turn.speech_end_ms;
-	c->turn.await = CALL_AWAIT_ANY;
 	transcript_user(c, text, true);
 	call_note(c, NOTE_CALLER_TEXT, text, 0);
 	if (interrupted)
@@ -83,7 +82,8 @@ static void take_turn(struct call *c, const char *text, bool interrupted,
 void call_turn_done(struct call *c, uint32_t turn, enum call_turn_result r)
 {
 	ON_LOOP();
-	if (c->ended || turn != c->turn_id)
+	/* what was cut short or taken back meanwhile has no say any more */
+	if (c->ended || !c->policy_turn || turn != c->turn_id)
 		return;
 	c->policy_turn = false;
 	if (r == CALL_TURN_REPLY) {
@@ -121,6 +121,7 @@ static void untake_turn(struct call *c)
 	cJSON *all = c->history.messages;
 
 	drop_reply(c);
+	transcript_user_again(c);
 	/* behind it may be an answer that was not heard, or tool calls */
 	for (int i = cJSON_GetArraySize(all) - 1; i >= 0; i--) {
 		if (str_eq(json_str(cJSON_GetArrayItem(all, i), "role"),

@@ -150,7 +150,6 @@ int call_ears_open(struct call *c)
 	struct stt_cfg cfg = {
 		.choices = c->language->stt,
 		.n_choices = c->language->n_stt,
-		.endpointing_ms = 300,
 	};
 
 	stt_close(c->stt);

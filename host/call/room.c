@@ -59,7 +59,7 @@ static void take_caller(struct call *c, const struct room_participant *p)
 	str_set(&c->caller, p->identity);
 	c->caller_kind = p->kind;
 	str_set(&c->caller_sid, p->audio_sid);
-	timer_stop(&c->wait);
+	timer_start(&c->wait, CALLER_WAIT_MS); /* until they can hear us */
 	room_listen(c->room, p->identity);
 }
 
@@ -105,13 +105,23 @@ static void on_participant(void *arg, const struct room_participant *p,
 		take_caller(c, p);
 	else if (is_caller) {
 		str_set(&c->caller_sid, p->audio_sid);
-		if (change == ROOM_P_JOINED)
+		if (change == ROOM_P_JOINED && c->answered)
 			timer_stop(&c->wait);
+		else if (change == ROOM_P_JOINED)
+			timer_start(&c->wait, CALLER_WAIT_MS);
 		if (str_eq(room_attribute(p, "sip.callStatus"), "hangup"))
 			call_finish(c, CALL_END_CALLER);
 	}
 	if (!c->ended)
 		check_answered(c);
+}
+
+/* The server takes the rejoin for the end of our job, at some moment between
+ * its beginning and its end. */
+static void tell_rejoin(struct call *c)
+{
+	if (c->host->on_rejoin)
+		c->host->on_rejoin(c->host->arg, c);
 }
 
 static void on_link(void *arg, enum room_link link)
@@ -131,13 +141,16 @@ static void on_link(void *arg, enum room_link link)
 		check_answered(c);
 		break;
 	case ROOM_REJOINED:
+		tell_rejoin(c);
 		if (c->turn.state)
 			transcript_state(c, c->turn.state);
 		if (c->caller)
 			room_listen(c->room, c->caller);
 		break;
-	case ROOM_RESUMING:
 	case ROOM_REJOINING:
+		tell_rejoin(c);
+		/* fall through */
+	case ROOM_RESUMING:
 		call_note(c, NOTE_TROUBLE, "connection to the room lost", 0);
 		break;
 	case ROOM_RESUMED:
@@ -171,8 +184,7 @@ static void on_dtmf(void *arg, const char *identity, char key)
 {
 	struct call *c = arg;
 
-	(void)identity;
-	if (c->ended || !c->answered)
+	if (c->ended || !c->answered || !str_eq(identity, c->caller))
 		return;
 	call_feed(c, TE_DTMF, NULL, 0, key, false);
 	c->host->policy->on_dtmf(c->policy, key);

@@ -1,4 +1,5 @@
 /* What scripts may ask of a call; the manual is in call.h. On the loop. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -154,9 +155,11 @@ void call_set_attribute(struct call *c, const char *key, const char *value)
 		room_set_attributes(c->room, attrs);
 }
 
-void call_await(struct call *c, enum call_await what)
+void call_await(struct call *c, enum call_await what, int digits)
 {
+	assert(digits >= 0);
 	c->turn.await = what;
+	c->turn.await_digits = what == CALL_AWAIT_DIGITS ? digits : 0;
 }
 
 const cJSON *call_history(const struct call *c)

@@ -111,8 +111,22 @@ void transcript_user(struct call *c, const char *text, bool final)
 	room_text_send(c->room, topic, c->caller, attrs, text);
 	room_send_transcription(c->room, c->caller, track, t->user_segment,
 				text, final);
-	if (final)
-		str_set(&t->user_segment, NULL);
+	if (final) {
+		free(t->user_last);
+		t->user_last = t->user_segment;
+		t->user_segment = NULL;
+	}
+}
+
+void transcript_user_again(struct call *c)
+{
+	struct transcript *t = &c->transcript;
+
+	if (!t->user_last)
+		return;
+	free(t->user_segment);
+	t->user_segment = t->user_last;
+	t->user_last = NULL;
 }
 
 void transcript_finish(struct call *c)
@@ -122,4 +136,5 @@ void transcript_finish(struct call *c)
 	transcript_agent_end(c, "");
 	str_set(&t->agent_segment, NULL);
 	str_set(&t->user_segment, NULL);
+	str_set(&t->user_last, NULL);
 }

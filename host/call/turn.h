@@ -106,6 +106,8 @@ struct turn_cfg { /* milliseconds; 0 takes the default in brackets */
 	int idle_ms;          /* [8000] */
 	int idle_times;       /* [3] */
 	int longest_ms;       /* [1800000] */
+	bool patient;         /* the provider's end of speech ends no turn before
+				 the silence named above */
 	bool uninterruptible;
 };
 
@@ -115,7 +117,8 @@ enum turn_timer { TT_ENDPOINT, TT_VERDICT, TT_OVER, TT_DEAD_AIR, TT_GIVE_UP,
 struct turn {
 	struct turn_cfg cfg;
 	enum turn_phase phase;
-	enum call_await await;
+	enum call_await await, taken_await;
+	int await_digits, taken_digits; /* a number's length; 0 unknown */
 	const char *state;     /* last TA_STATE */
 	int64_t due_ms[TT_N];  /* -1: off */
 	int end;               /* call_end of a hang-up under way */

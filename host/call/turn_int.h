@@ -47,6 +47,8 @@ void turn_put(struct buf *b, const char *text);
 const char *turn_after_words(const char *text, const char *words);
 bool turn_same_words(const char *a, const char *b);
 int turn_count_words(const char *s);
+/* Digits in figures ("0300", "۰۳") and in words ("oh three double five"). */
+int turn_count_digits(const char *s);
 
 /* turn_voice.c */
 /* Whether the caller speaks now; a voice without any words turns out to be

@@ -1,6 +1,7 @@
 /* The turn machine's part about words as such: joining, comparing. Pure. */
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/str.h"
 #include "call/turn_int.h"
@@ -70,6 +71,52 @@ int turn_count_words(const char *s)
 	for (bool in = false; *s; s++) {
 		n += *s != ' ' && !in;
 		in = *s != ' ';
+	}
+	return n;
+}
+
+/* Figures outside of ASCII: Arabic-Indic (U+0660) and Persian (U+06F0). */
+static size_t wide_figure(const char *s)
+{
+	const unsigned char *u = (const unsigned char *)s;
+
+	return (u[0] == 0xD9 && u[1] >= 0xA0 && u[1] <= 0xA9) ||
+	       (u[0] == 0xDB && u[1] >= 0xB0 && u[1] <= 0xB9) ? 2 : 0;
+}
+
+static bool is_one_of(const char *word, size_t n, const char *const *list)
+{
+	for (; *list; list++) {
+		if (strlen(*list) == n && !strncasecmp(word, *list, n))
+			return true;
+	}
+	return false;
+}
+
+int turn_count_digits(const char *s)
+{
+	static const char *const digits[] = {
+		"zero", "oh", "o", "one", "two", "three", "four", "five", "six",
+		"seven", "eight", "nine", "صفر", "ایک", "دو", "تین", "چار",
+		"پانچ", "چھ", "سات", "آٹھ", "نو", NULL };
+	static const char *const twice[] = { "double", "ڈبل", NULL };
+	static const char *const thrice[] = { "triple", "treble", NULL };
+	int n = 0, times = 1;
+
+	for (s = skip_marks(s); *s; s = skip_marks(s)) {
+		size_t len = 0, figures = 0;
+		for (size_t step; s[len] && !mark(s + len); len += step) {
+			step = wide_figure(s + len);
+			figures += step || isdigit((unsigned char)s[len]);
+			step = step ? step : 1;
+		}
+		if (figures)
+			n += (int)figures + times - 1;
+		else if (is_one_of(s, len, digits))
+			n += times;
+		times = is_one_of(s, len, twice) ? 2 :
+			is_one_of(s, len, thrice) ? 3 : 1;
+		s += len;
 	}
 	return n;
 }

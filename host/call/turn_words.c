@@ -101,6 +101,10 @@ void turn_take(struct turn *t, int64_t now_ms, struct turn_out *out)
 	t->taken_ms = now_ms;
 	t->deaf = !t->caller_speaking;
 	t->taken_interrupted = t->interrupted;
+	t->taken_await = t->await;
+	t->taken_digits = t->await_digits;
+	t->await = CALL_AWAIT_ANY;
+	t->await_digits = 0;
 	t->interrupted = t->unanswered = t->waited_final = false;
 	t->fillers = 0;
 	t->idle_n = 0;
@@ -135,6 +139,8 @@ static void take_back(struct turn *t, int64_t now_ms, struct turn_out *out)
 	buf_reset(&t->tail);
 	t->taken_ms = -1;
 	t->interrupted = t->taken_interrupted;
+	t->await = t->taken_await;
+	t->await_digits = t->taken_digits;
 	t->working = false;
 	t->filler_sounds = false;
 	turn_listen(t, now_ms, out);
@@ -166,7 +172,8 @@ void turn_on_provider_end(struct turn *t, const struct turn_event *e,
 		return;
 	if (t->caller_speaking) /* or noise keeps our VAD on */
 		turn_set(t, TT_ENDPOINT, e->at_ms + t->cfg.long_ms);
-	else if (t->await == CALL_AWAIT_DIGITS || t->await == CALL_AWAIT_LONG)
+	else if (t->cfg.patient || t->await == CALL_AWAIT_DIGITS ||
+		 t->await == CALL_AWAIT_LONG)
 		turn_set(t, TT_ENDPOINT, words_end_ms(t, e->at_ms) +
 						 turn_patience_ms(t));
 	else
@@ -189,6 +196,17 @@ static int64_t endpoint_ms(const struct turn *t, const struct turn_event *e)
 	return due > least ? due : least;
 }
 
+/* A number of known length ends at its last digit. */
+static bool number_is_whole(const struct turn *t)
+{
+	if (t->await != CALL_AWAIT_DIGITS || !t->await_digits)
+		return false;
+	char *words = all_words(t);
+	bool whole = turn_count_digits(words) >= t->await_digits;
+	free(words);
+	return whole;
+}
+
 /* New words, which finals or interim have already. */
 static void words_came(struct turn *t, const struct turn_event *e,
 		       struct turn_out *out)
@@ -207,6 +225,10 @@ static void words_came(struct turn *t, const struct turn_event *e,
 	}
 	if (t->phase != TURN_LISTENING)
 		return;
+	if (number_is_whole(t)) {
+		turn_take(t, e->at_ms, out);
+		return;
+	}
 	t->unanswered = true;
 	turn_set(t, TT_IDLE, e->at_ms + t->cfg.idle_ms);
 	if (t->due_ms[TT_DEAD_AIR] < 0 && !t->caller_speaking)

@@ -14,7 +14,7 @@
  *
  * Events: start speech.on speech.off paused [epoch] resumed [epoch]
  * stt.interim stt.final stt.end typed dtmf sound [filler] sound.end [more]
- * quiet work failed hangup END await KIND lock unlock; greeted stands for a
+ * quiet work failed hangup END await KIND [DIGITS] lock unlock; greeted stands for a
  * start whose greeting has been heard 2 s later. Actions are matched in
  * order; one that nobody expects before the next event fails the fixture.
  */
@@ -252,6 +252,10 @@ static void configure(struct run *r, char *rest)
 		ROW(verdict_ms), ROW(over_ms), ROW(idle_ms), ROW(idle_times),
 		ROW(longest_ms), ROW(speech_off_ms),
 	};
+	const struct { const char *name; bool *field; } flags[] = {
+		{ "uninterruptible", &r->cfg.uninterruptible },
+		{ "patient", &r->cfg.patient },
+	};
 	char *pair;
 
 	if (r->begun)
@@ -262,9 +266,11 @@ static void configure(struct run *r, char *rest)
 		if (!eq)
 			fail(r, "name=number is wanted", pair);
 		*eq = 0;
-		if (str_eq(pair, "uninterruptible")) {
+		for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+			if (!str_eq(flags[i].name, pair))
+				continue;
 			known = true;
-			r->cfg.uninterruptible = atoi(eq + 1);
+			*flags[i].field = atoi(eq + 1);
 		}
 		for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 			if (!str_eq(rows[i].name, pair))
@@ -339,16 +345,19 @@ static int end_by_name(struct run *r, const char *name)
 	return -1;
 }
 
-static void await(struct run *r, const char *kind)
+static void await(struct run *r, char *rest)
 {
 	static const char *const kinds[] = {
 		[CALL_AWAIT_ANY] = "any", [CALL_AWAIT_SHORT] = "short",
 		[CALL_AWAIT_DIGITS] = "digits", [CALL_AWAIT_LONG] = "long" };
 
+	const char *kind = word(&rest);
+
 	begin(r);
 	for (int i = 0; i < 4; i++) {
 		if (str_eq(kinds[i], kind)) {
 			r->turn.await = (enum call_await)i;
+			r->turn.await_digits = atoi(rest);
 			return;
 		}
 	}

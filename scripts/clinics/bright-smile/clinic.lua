@@ -7,12 +7,6 @@ return {
   front_desk = "+922135550101",
   greeting = "Thank you for calling Bright Smile Dental. How can I help you?",
 
-  lines = {
-    apology = "I am sorry, something went wrong on our side. Could you say that again?",
-    goodbye = "Thank you for calling Bright Smile Dental. Goodbye.",
-    filler = "One moment, please.",
-  },
-
   languages = {
     {
       tag = "en",
@@ -71,4 +65,6 @@ return {
 
   limits = { tool_ms = 8000, idle_ms = 8000, idle_times = 3 },
   needs = { supabase = false },
+
+  config = { goodbye = "Thank you for calling Bright Smile Dental. Goodbye." },
 }

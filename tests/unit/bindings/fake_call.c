@@ -252,9 +252,9 @@ void call_set_attribute(struct call *c, const char *key, const char *value)
 	note(c, "attribute(%s=%s)", key, value);
 }
 
-void call_await(struct call *c, enum call_await what)
+void call_await(struct call *c, enum call_await what, int digits)
 {
-	note(c, "await(%d)", (int)what);
+	note(c, digits ? "await(%d %d)" : "await(%d)", (int)what, digits);
 }
 
 const cJSON *call_history(const struct call *c)

@@ -118,6 +118,12 @@ static void wrong_arguments_name_themselves(void **state)
 		  "boolean)" },
 		{ "call.await, call, 'forever'", "bad argument #2 to '?' (invalid option "
 		  "'forever')" },
+		{ "call.await, call, 'short', 3", "bad argument #3 to '?' (only "
+		  "\"digits\" has a number of them)" },
+		{ "call.await, call, 'digits', 0", "bad argument #3 to '?' (a whole "
+		  "number from 1 to 32)" },
+		{ "call.await, call, 'digits', 1.5", "bad argument #3 to '?' (a whole "
+		  "number from 1 to 32)" },
 		{ "call.send_dtmf, call, '12x'", "bad argument #2 to '?' (1 to 64 keys of "
 		  "0-9 * # A-D)" },
 		{ "call.transfer, call, '1122'", "bad argument #2 to '?' (a number with + and "

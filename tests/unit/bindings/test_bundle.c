@@ -19,7 +19,7 @@ static void clinic_faults_say_where_and_what_is_allowed(void **state)
 	assert_fault(CLINIC_WITH("colour = 'red',\n"),
 		"clinic.lua:7: colour: unknown key (allowed: title, zone, languages, "
 		"llm, greeting, phone, address, numbers, front_desk, hours, holidays, "
-		"people, services, chairs, lines, limits, interruptible, needs, config)");
+		"people, services, chairs, limits, interruptible, needs, config)");
 	assert_fault(CLINIC_WITH("greeting = 5,\n"),
 		"clinic.lua:7: greeting: is a number (allowed: text; the first words "
 		"of a call)");
@@ -98,12 +98,10 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(c->longest_call_s, 1800);
 	assert_int_equal(c->idle_ms, 8000);
 	assert_int_equal(c->idle_times, 3);
-	assert_int_equal(c->endpointing_ms, 400);
+	assert_int_equal(c->endpointing_ms, 0); /* the ear judges */
 	assert_int_equal(c->tool_ms, 8000);
 	assert_true(c->interruptible);
 	assert_true(c->needs_supabase && c->needs_openai && c->needs_deepgram);
-	assert_null(c->apology);
-	assert_null(c->front_desk);
 	assert_string_equal(c->languages[0].stt[0].language, "en");
 	script_end(&s);
 }
@@ -242,6 +240,15 @@ static void all_faults_of_all_clinics_come_at_once(void **state)
 	assert_null(bundles_find(&all, "x"));
 	assert_null(bundles_find(&all, ""));
 	bundles_free(&all);
+	free(below);
+	below = str_printf("%s/below/b/", s.folder); /* a clinic itself */
+	assert_int_equal(bundles_load(&all, below, &why), 0);
+	assert_int_equal(all.n, 1);
+	bundles_free(&all);
+	script_write(s.folder, "below/b/policy.lua", "return {\n\n");
+	assert_int_equal(bundles_load(&all, below, &why), ERR_CONFIG);
+	assert_true(str_has_prefix(why, "b/policy.lua:"));
+	free(why);
 	free(below);
 	below = str_printf("%s/nowhere", s.folder);
 	assert_int_equal(bundles_load(&all, below, &why), ERR_CONFIG);

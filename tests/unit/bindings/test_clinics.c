@@ -94,7 +94,6 @@ static void bright_smile_is_configured_as_the_host_needs_it(void **state)
 	assert_string_equal(c->languages[1].tts[0].provider, "speech");
 	assert_non_null(c->languages[1].tts[0].voice);
 	assert_string_equal(c->llm[0].model, "gpt-6-luna");
-	assert_string_equal(c->front_desk, "+922135550101");
 	assert_int_equal(c->tool_ms, 8000);
 	assert_int_equal(c->longest_call_s, 1800);
 	assert_false(c->needs_supabase);

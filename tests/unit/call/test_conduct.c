@@ -373,6 +373,14 @@ void transcript_user(struct call *c, const char *text, bool final)
 	assert_true(final && !str_blank(text));
 }
 
+static int n_again;
+
+void transcript_user_again(struct call *c)
+{
+	(void)c;
+	n_again++;
+}
+
 void transcript_agent_begin(struct call *c, struct utterance *u)
 {
 	assert_ptr_equal(speech_sounding(c->speech), u);
@@ -426,7 +434,8 @@ void room_set_attributes(struct room *r, const struct lk_pair *attrs)
 
 /* ---- the script --------------------------------------------------------------------------------- */
 
-enum { SCRIPT_REPLIES, SCRIPT_IS_SILENT, SCRIPT_HANGS_UP, SCRIPT_FAILS };
+enum { SCRIPT_REPLIES, SCRIPT_IS_SILENT, SCRIPT_HANGS_UP, SCRIPT_FAILS,
+       SCRIPT_WAITS };
 static int script;
 static int tool_ms;
 static struct timer tool_timer;
@@ -453,6 +462,8 @@ static bool p_wants_turns(struct policy *p)
 static void p_turn(struct policy *p, const struct policy_turn *t)
 {
 	(void)p;
+	if (script == SCRIPT_WAITS)
+		return; /* for a server of its own, say */
 	if (script == SCRIPT_HANGS_UP) {
 		call_say(&call, &(struct call_say){
 			.text = "Thank you, goodbye." }, NULL);
@@ -859,6 +870,33 @@ static void a_typed_line_is_a_turn(void **state)
 	   "agent \"Good morning,\"; agent \"It is.\"; ");
 }
 
+/* The script was still at work on what the caller has talked over. */
+static void a_script_is_too_late_for_a_turn_taken_back(void **state)
+{
+	(void)state;
+	greeted();
+	script = SCRIPT_WAITS;
+	caller_says("Is Monday free?");
+	run(300);
+	is("caller \"Is Monday free?\"; ");
+	uint32_t first = call.turn_id;
+	n_again = 0;
+	voice(true);
+	run(400);
+	call_feed(&call, TE_INTERIM, "or", 0, 0, false);
+	assert_int_equal(n_again, 1); /* front ends see its words replaced */
+	call_turn_done(&call, first, CALL_TURN_REPLY);
+	assert_false(reply_busy(&call));
+	call_turn_done(&call, first, CALL_TURN_FAILED);
+	assert_false(speech_busy(call.speech));
+	script = SCRIPT_REPLIES;
+	answers[0] = "Both are.";
+	call_feed(&call, TE_FINAL, "or Tuesday?", 0, 0, false);
+	voice(false);
+	run(4000);
+	is("caller \"Is Monday free? or Tuesday?\"; agent \"Both are.\"; ");
+}
+
 static void a_cough_pauses_and_resumes(void **state)
 {
 	(void)state;
@@ -910,6 +948,7 @@ int main(void)
 		TEST(a_slow_tool_is_kept_company),
 		TEST(an_interrupted_tool_keeps_its_result),
 		TEST(a_typed_line_is_a_turn),
+		TEST(a_script_is_too_late_for_a_turn_taken_back),
 		TEST(a_cough_pauses_and_resumes),
 		TEST(shutdown_while_the_goodbye_of_the_script_sounds),
 	};
