@@ -86,6 +86,13 @@ def _start(jobs: list, folder: Path, livekit, providers, flags, clinics=None,
     return job
 
 
+def _sound(job: Frontdesk) -> None:
+    """Of a binary with sanitizers (see tests/run): none may have spoken."""
+    text = job.text()
+    at = min((text.find(w) for w in ("Sanitizer", ": runtime error:") if w in text), default=-1)
+    assert at < 0, f"a sanitizer spoke in {job.log}:\n{text[max(0, at - 200):at + 8000]}"
+
+
 @pytest.fixture
 def start_frontdesk(request, tmp_path, providers):
     """Starts frontdesk jobs; what the test leaves running is stopped."""
@@ -100,6 +107,7 @@ def start_frontdesk(request, tmp_path, providers):
         if job.alive():
             job.stop(12)
         print(f"---- {job.log}\n{job.text()[-8000:]}")
+        _sound(job)
 
 
 @pytest.fixture(scope="session")
@@ -116,6 +124,7 @@ def session_jobs(tmp_path_factory, livekit_server, live_standins):
     yield running
     if jobs and jobs[-1].alive():
         code = jobs[-1].stop(15)
+        _sound(jobs[-1])
         assert code == 0, f"the job that served all calls ended with {code}"
 
 
@@ -126,6 +135,7 @@ def frontdesk_job(session_jobs, providers):
     before = len(job.text())
     yield job
     print(f"---- {job.log}\n{job.text()[before:][-12000:]}")
+    _sound(job)
     assert job.alive(), f"the job died in this test: {job.child.returncode}"
 
 
