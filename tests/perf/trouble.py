@@ -64,9 +64,12 @@ def _drive(rig: Rig, f: Fault, number: int) -> None:
     finally:
         job.stop(12)
         providers.stop()
+        with open(rig.folder / "faults.txt", "a") as out:
+            print(f, f.silence_ms, f"{f.answers} answers", f.why, file=out)
 
 
 def troubles(rig: Rig, faults: list[Fault]) -> list[Fault]:
+    """Drives them all; faults.txt in the run's folder grows as they end."""
     for w in WORDS:
         rig.wav(w)
     with ThreadPoolExecutor(AT_ONCE) as pool:
