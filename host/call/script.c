@@ -60,6 +60,7 @@ int call_set_language(struct call *c, const char *tag)
 	if (lang == c->language)
 		return 0;
 	c->language = lang;
+	providers_warm_voice(c->host->providers, &lang->tts[0]);
 	return c->stt ? call_ears_open(c) : 0;
 }
 

@@ -103,10 +103,11 @@ static bool on_request(void *arg, const struct lk_job *job)
 {
 	struct job *j = arg;
 	const char *why = no_room(j);
+	struct bundle *b = j->cfg->find(j->cfg->arg, job);
 
 	log_event(LOG_DEBUG, "job.request", LOG_STR("job", job->id),
 		  LOG_INT("us", clock_mono_us()));
-	if (!why && !j->cfg->find(j->cfg->arg, job))
+	if (!why && !b)
 		why = "no such clinic";
 	if (why) {
 		log_event(LOG_WARN, "job.call_refused", LOG_STR("job", job->id),
@@ -121,6 +122,8 @@ static bool on_request(void *arg, const struct lk_job *job)
 	j->calls = o;
 	j->n_calls++;
 	providers_warm(j->providers);
+	providers_warm_voice(j->providers,
+			     &j->cfg->clinic(b)->languages[0].tts[0]);
 	return true;
 }
 
@@ -152,8 +155,13 @@ static void on_job(void *arg, const struct lk_job *job, const char *url,
 	struct open_call *o = find_call(j, job->id);
 	struct bundle *b = j->cfg->find(j->cfg->arg, job);
 
-	if (!o || !b)
+	if (!o || !b) { /* given up since: the caller must not wait for us */
+		worker_job_end(j->worker, job->id, JOB_FAILED,
+			       "no longer taken");
+		if (o)
+			drop_call(j, o);
 		return;
+	}
 	struct call_cfg cfg = {
 		.id = job->id, .room_url = url, .token = token,
 		.room_name = job->room, .metadata = job->metadata,
@@ -269,6 +277,13 @@ static void on_gone(void *arg)
 	check_drained(arg);
 }
 
+static void on_rejoin(void *arg, struct call *c)
+{
+	struct job *j = arg;
+
+	worker_job_rejoined(j->worker, call_id(c));
+}
+
 /* The goodbye takes up to this long; the records and the leave a bit more. */
 enum { GOODBYE_MS = 5000, SETTLE_MS = 1000 };
 
@@ -286,13 +301,29 @@ static void shut_all(struct job *j, int grace_ms)
 	check_drained(j);
 }
 
-static void on_grace(void *arg)
+/* Whatever a call still waits for: nobody outlives the grace. */
+static void on_goodbye_over(void *arg)
 {
 	struct job *j = arg;
 
-	log_event(LOG_WARN, "job.grace_over", LOG_INT("calls", j->n_calls));
-	shut_all(j, GOODBYE_MS);
-	timer_init(&j->grace, loop_clock(j->loop), NULL, NULL);
+	if (j->n_calls)
+		log_event(LOG_WARN, "job.goodbye_cut",
+			  LOG_INT("calls", j->n_calls));
+	shut_all(j, 0);
+}
+
+static void on_grace(void *arg)
+{
+	struct job *j = arg;
+	int most_ms = j->s->grace_ms - SETTLE_MS;
+	int ms = most_ms < 0 ? 0 : most_ms < GOODBYE_MS ? most_ms : GOODBYE_MS;
+
+	if (j->n_calls)
+		log_event(LOG_WARN, "job.grace_over",
+			  LOG_INT("calls", j->n_calls));
+	shut_all(j, ms);
+	timer_init(&j->grace, loop_clock(j->loop), on_goodbye_over, j);
+	timer_start(&j->grace, ms);
 }
 
 static void on_signal(uv_signal_t *h, int signum)
@@ -310,10 +341,7 @@ static void on_signal(uv_signal_t *h, int signum)
 		  LOG_INT("calls", j->n_calls), LOG_INT("grace_ms", j->s->grace_ms));
 	j->draining = true;
 	worker_drain(j->worker);
-	if (left <= 0)
-		shut_all(j, GOODBYE_MS);
-	else
-		timer_start(&j->grace, left);
+	timer_start(&j->grace, left > 0 ? left : 0);
 	check_drained(j);
 }
 
@@ -402,7 +430,8 @@ static int start_services(struct job *j)
 		.providers = j->providers, .api = j->api,
 		.policy = j->cfg->policy, .ca_file = s->ca_file,
 		.no_udp = s->no_udp, .loopback = s->loopback,
-		.on_note = j->cfg->on_note, .on_gone = on_gone, .arg = j };
+		.on_note = j->cfg->on_note, .on_rejoin = on_rejoin,
+		.on_gone = on_gone, .arg = j };
 	return worker_create(&j->worker, j->loop, &w, &worker_ops, j);
 }
 

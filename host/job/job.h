@@ -33,9 +33,7 @@ struct settings { /* strings are owned */
 	char *openai_url, *openai_key;
 	char *speech_url, *speech_key;
 	char *supabase_url, *supabase_key;
-	char *clinics;        /* folder */
 	char *ca_file;        /* FRONTDESK_CA_FILE, NULL: the system's */
-	char *log_level;      /* debug info warn error */
 	int max_calls;        /* 0: 25 a core */
 	int grace_ms;         /* for SIGTERM */
 	bool no_udp;          /* FRONTDESK_NO_UDP=1 */

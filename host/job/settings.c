@@ -207,6 +207,17 @@ static void load_environment(struct settings *s, struct buf *faults)
 	}
 }
 
+/* The log reads it by itself, before anything else is read. */
+static void check_log_level(struct buf *faults)
+{
+	const char *v = env("FRONTDESK_LOG");
+
+	if (v && !str_eq(v, "debug") && !str_eq(v, "info") &&
+	    !str_eq(v, "warn") && !str_eq(v, "error"))
+		buf_printf(faults, "FRONTDESK_LOG is \"%s\": \"debug\", "
+			   "\"info\", \"warn\" or \"error\" is wanted\n", v);
+}
+
 static bool is_local(const char *text)
 {
 	struct url u;
@@ -237,9 +248,8 @@ int settings_load(struct settings *s, const struct clinic *needs,
 		 faults);
 	load_url(&s->speech_url, "SPEECH_BASE_URL", NULL, "https|http", faults);
 	s->speech_key = str_dup(env("SPEECH_API_KEY"));
-	s->clinics = str_dup(env("FRONTDESK_CLINICS"));
 	s->ca_file = str_dup(env("FRONTDESK_CA_FILE"));
-	s->log_level = str_dup(env("FRONTDESK_LOG"));
+	check_log_level(faults);
 	s->max_calls = load_number("FRONTDESK_MAX_CALLS", 1, 1000, 0, faults);
 	s->grace_ms = 1000 * load_number("FRONTDESK_GRACE", 0, 7200,
 					 env("CLOUD_RUN_JOB") ? 8 : 1800,
@@ -263,8 +273,6 @@ void settings_free(struct settings *s)
 	free(s->openai_url);
 	free(s->speech_url);
 	free(s->speech_key);
-	free(s->clinics);
 	free(s->ca_file);
-	free(s->log_level);
 	*s = (struct settings){ 0 };
 }

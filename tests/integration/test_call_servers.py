@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 import time
 
 import pytest
 
 from .caller import Caller
-from .servers import API_SECRET, Proxy
+from .servers import API_SECRET, CLINICS, Proxy
 
 CLINIC = '{"clinic":"practice"}'
 
@@ -121,6 +122,26 @@ async def test_sigterm_says_goodbye_and_ends_well(start_frontdesk, livekit_serve
     assert job.wait(1) == 0
     assert caller.hears.seconds(at) > 0.3, "the caller was cut off without a word"
     assert time.monotonic() - at < 7.0
+
+
+async def test_no_script_outlives_the_grace(start_frontdesk, livekit_server, callers, tmp_path):
+    clinic = tmp_path / "practice"
+    shutil.copytree(CLINICS / "practice", clinic)
+    (clinic / "policy.lua").write_text(
+        "return { on_turn = function(call)\n"
+        "  while true do call:say_wait('And another thing that I wanted to tell you.') end\n"
+        "end }\n")
+    job = start_frontdesk("--grace", "6", agent="chatter", clinics=clinic)
+    job.wait_for("job.registered", 10)
+    caller = await callers(livekit_server, "chatter")
+    await caller.greeted()
+    said = await caller.say("hours")
+    await caller.hears_sound(said.end, 5)
+    at = time.monotonic()
+    job.signal(signal.SIGTERM)
+    assert await asyncio.to_thread(job.wait, 8) == 0
+    assert time.monotonic() - at < 7.0
+    assert "job.goodbye_cut" in job.text()
 
 
 async def test_sigterm_lets_a_call_finish_when_there_is_time(start_frontdesk, livekit_server,

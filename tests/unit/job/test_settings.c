@@ -281,6 +281,22 @@ static void numbers_must_be_numbers_in_range(void **state)
 	told("FRONTDESK_NO_UDP is \"yes\"");
 }
 
+static void the_log_knows_four_levels(void **state)
+{
+	(void)state;
+	static const char *const right[] = { "debug", "info", "warn", "error" };
+
+	set_all();
+	for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+		setenv("FRONTDESK_LOG", right[i], 1);
+		assert_int_equal(load(NULL), 0);
+	}
+	setenv("FRONTDESK_LOG", "verbose", 1);
+	assert_int_equal(load(NULL), ERR_CONFIG);
+	assert_int_equal(n_faults(), 1);
+	told("FRONTDESK_LOG is \"verbose\"");
+}
+
 static void all_faults_are_told_together(void **state)
 {
 	(void)state;
@@ -432,6 +448,7 @@ int main(void)
 		TEST(a_given_address_wins),
 		TEST(addresses_must_be_addresses),
 		TEST(numbers_must_be_numbers_in_range),
+		TEST(the_log_knows_four_levels),
 		TEST(all_faults_are_told_together),
 		TEST(earlier_faults_are_kept_and_not_ours),
 		TEST(agents_are_a_list),

@@ -15,6 +15,6 @@ return {
     },
   },
   llm = { { provider = "openai", model = "gpt-6-luna", effort = "none" } },
-  limits = { endpointing_ms = 300, idle_ms = 6000 },
+  limits = { idle_ms = 6000 },
   needs = { supabase = false },
 }
