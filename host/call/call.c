@@ -13,7 +13,7 @@
 #include "base/thread.h"
 #include "call/call_int.h"
 
-enum { SPEECH_OFF_MS = 200, LEAVE_CLIENT = 1 };
+enum { SPEECH_OFF_MS = 200, LEAVE_CLIENT = 1, LEAVE_AFTER_MS = 120, LEFT_MS = 350 };
 
 static const char *const end_names[] = {
 	[CALL_END_CALLER] = "caller",
@@ -142,6 +142,16 @@ static void left(void *arg)
 		h->on_gone(h->arg);
 }
 
+static void leave(void *arg)
+{
+	struct call *c = arg;
+
+	room_leave(c->room, LEAVE_CLIENT);
+	/* time for the leave message; the room itself is gone from our side */
+	timer_init(&c->wait, loop_clock(c->host->loop), left, c);
+	timer_start(&c->wait, LEFT_MS);
+}
+
 /* How the audio went, in both directions. */
 static void log_audio(struct call *c)
 {
@@ -179,10 +189,10 @@ static void finish(void *arg)
 		leg_hang_up(c);
 	release(c);
 	c->end_fn(c->end_arg, c, c->end);
-	room_leave(c->room, LEAVE_CLIENT);
-	/* time for the leave message; the room itself is gone from our side */
-	timer_init(&c->wait, loop_clock(c->host->loop), left, c);
-	timer_start(&c->wait, 350);
+	/* The server fails the job of an agent that leaves before the job's
+	 * end is told, and it is told on another socket. */
+	timer_init(&c->wait, loop_clock(c->host->loop), leave, c);
+	timer_start(&c->wait, LEAVE_AFTER_MS);
 }
 
 void call_finish(struct call *c, enum call_end end)

@@ -44,7 +44,7 @@ async def test_twenty_join_in_the_same_second(call, frontdesk_job):
     assert time.monotonic() - began < 25, waits
 
 
-async def test_calls_leave_nothing_behind(call, frontdesk_job, providers):
+async def test_calls_leave_nothing_behind(call, frontdesk_job, livekit_server, providers):
     for _ in range(3):  # warm
         caller = await call()
         await caller.hears_sound(0, 10)
@@ -52,11 +52,14 @@ async def test_calls_leave_nothing_behind(call, frontdesk_job, providers):
     await asyncio.sleep(1)
     before = frontdesk_job.rss_kib()
     fds = frontdesk_job.descriptors()
+    rooms = []
     for _ in range(6):
         caller = await call()
+        rooms.append(caller.room_name)
         await caller.hears_sound(0, 10)
         await caller.leave()
     await asyncio.sleep(2)
+    assert [livekit_server.job_status(r) for r in rooms] == ["JS_SUCCESS"] * 6
     assert frontdesk_job.descriptors() <= fds + 4
     assert frontdesk_job.rss_kib() - before < 3000
     assert providers.state()["stt"]["open"] == 0
