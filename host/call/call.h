@@ -101,7 +101,6 @@ const char *call_language(const struct call *c);
 /* A tag of the clinic's list, else ERR_REQUEST. STT changes at once, the voice
  * with what is said next. */
 int call_set_language(struct call *c, const char *tag);
-const struct clinic *call_clinic(const struct call *c);
 struct loop *call_loop(const struct call *c);
 int64_t call_ms(const struct call *c);              /* since its start */
 

@@ -64,11 +64,6 @@ int call_set_language(struct call *c, const char *tag)
 	return c->stt ? call_ears_open(c) : 0;
 }
 
-const struct clinic *call_clinic(const struct call *c)
-{
-	return c->clinic;
-}
-
 struct loop *call_loop(const struct call *c)
 {
 	return c->host->loop;

@@ -4,6 +4,7 @@
  */
 #include "job/job.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -65,6 +66,7 @@ static void drop_call(struct job *j, struct open_call *o)
 {
 	struct open_call **at = &j->calls;
 
+	assert(j->n_calls > 0);
 	while (*at != o)
 		at = &(*at)->next;
 	*at = o->next;
@@ -105,6 +107,8 @@ static bool on_request(void *arg, const struct lk_job *job)
 	const char *why = no_room(j);
 	struct bundle *b = j->cfg->find(j->cfg->arg, job);
 
+	ON_LOOP();
+	assert(!find_call(j, job->id)); /* the worker asks once for each */
 	log_event(LOG_DEBUG, "job.request", LOG_STR("job", job->id),
 		  LOG_INT("us", clock_mono_us()));
 	if (!why && !b)
@@ -142,10 +146,11 @@ static void on_call_end(void *arg, struct call *c, enum call_end end)
 	struct open_call *o = find_call(j, call_id(c));
 	bool failed = end == CALL_END_ERROR || end == CALL_END_LOST;
 
+	ON_LOOP();
+	assert(o && o->call == c); /* kept from its start to this very end */
 	worker_job_end(j->worker, call_id(c), failed ? JOB_FAILED : JOB_SUCCESS,
 		       failed ? call_end_name(end) : NULL);
-	if (o)
-		drop_call(j, o);
+	drop_call(j, o);
 }
 
 static void on_job(void *arg, const struct lk_job *job, const char *url,
@@ -155,6 +160,8 @@ static void on_job(void *arg, const struct lk_job *job, const char *url,
 	struct open_call *o = find_call(j, job->id);
 	struct bundle *b = j->cfg->find(j->cfg->arg, job);
 
+	ON_LOOP();
+	assert(!o || !o->call);
 	if (!o || !b) { /* given up since: the caller must not wait for us */
 		worker_job_end(j->worker, job->id, JOB_FAILED,
 			       "no longer taken");
@@ -268,6 +275,7 @@ static const struct worker_ops worker_ops = {
 
 static void check_drained(struct job *j)
 {
+	assert(j->n_calls >= 0 && j->host.n_open >= 0);
 	if (j->draining && !j->n_calls && !j->host.n_open)
 		loop_stop(j->loop);
 }
@@ -490,6 +498,7 @@ int job_run(const struct job_cfg *cfg)
 {
 	struct job j = { .cfg = cfg, .s = cfg->settings };
 
+	assert(cfg->policy && cfg->find && cfg->clinic);
 	raise_file_limit();
 	signal(SIGPIPE, SIG_IGN);
 	j.max_calls = j.s->max_calls ? j.s->max_calls :

@@ -200,10 +200,6 @@ const char *room_track_sid(const struct room *r);  /* our track, "" before */
 const char *room_token(const struct room *r);
 const struct room_participant *room_find(const struct room *r,
 					 const char *identity);
-/* Visits all that are present. */
-void room_each(const struct room *r,
-	       void (*fn)(void *arg, const struct room_participant *p),
-	       void *arg);
 
 /* Hear this participant's audio track (and stop hearing others). Takes
  * effect now or when the track appears. NULL: nobody. */

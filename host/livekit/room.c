@@ -188,14 +188,6 @@ const struct room_participant *room_find(const struct room *r,
 	return p ? &p->pub : NULL;
 }
 
-void room_each(const struct room *r,
-	       void (*fn)(void *arg, const struct room_participant *p),
-	       void *arg)
-{
-	for (size_t i = 0; i < r->who.n; i++)
-		fn(arg, &r->who.list[i]->pub);
-}
-
 void room_stats(struct room *r, struct rtc_stats *out)
 {
 	*out = (struct rtc_stats){ 0 };

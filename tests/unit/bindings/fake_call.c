@@ -148,11 +148,6 @@ int call_set_language(struct call *c, const char *tag)
 	return ERR_REQUEST;
 }
 
-const struct clinic *call_clinic(const struct call *c)
-{
-	return c->clinic;
-}
-
 struct loop *call_loop(const struct call *c)
 {
 	(void)c;
