@@ -156,7 +156,8 @@ static void ask_again(struct turn *t, int64_t now_ms, struct turn_out *out)
 
 void turn_on_dead_air(struct turn *t, int64_t now_ms, struct turn_out *out)
 {
-	if (turn_talks(t, now_ms)) {
+	/* what is paused would sound before any line: its verdict is near */
+	if (turn_talks(t, now_ms) || t->paused) {
 		turn_set(t, TT_DEAD_AIR, now_ms + TURN_LOOK_AGAIN_MS);
 		return;
 	}
@@ -179,7 +180,8 @@ void turn_on_give_up(struct turn *t, int64_t now_ms, struct turn_out *out)
 		turn_set(t, TT_GIVE_UP, now_ms + TURN_LOOK_AGAIN_MS);
 		return;
 	}
-	t->working = false;
+	t->working = t->paused = false;
+	turn_off(t, TT_VERDICT);
 	turn_act(out, TA_CUT, NULL, 0, false);
 	turn_act(out, TA_LINE, "apology", 0, false);
 }

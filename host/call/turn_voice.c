@@ -124,12 +124,12 @@ void turn_on_over(struct turn *t, int64_t now_ms, struct turn_out *out)
 }
 
 /* Events come in the media thread's order: a pause that is older than our
- * last arming is a pause all the same. */
+ * last arming is a pause all the same. While we think, words were held back
+ * that were about to begin. */
 void turn_on_paused(struct turn *t, const struct turn_event *e,
 		    struct turn_out *out)
 {
-	if (t->phase != TURN_SPEAKING && t->phase != TURN_ENDING &&
-	    !t->filler_sounds)
+	if (t->phase == TURN_LISTENING)
 		return;
 	t->paused = true;
 	t->paused_epoch = e->epoch;
