@@ -438,7 +438,9 @@ static int join(struct robot *r)
 int robot_start(struct robot **ret_robot, struct loop *l, struct media *m,
 		const struct robot_cfg *cfg, robot_h *fn, void *arg)
 {
-	struct audio_cfg acfg = { .post_ms = AUDIO_FRAME_MS };
+	/* many robots share a machine with whom they measure */
+	struct audio_cfg acfg = { .post_ms = AUDIO_FRAME_MS,
+				  .opus_complexity = 1 };
 	struct robot *r = calloc(1, sizeof *r);
 	struct clock *clock = loop_clock(l);
 

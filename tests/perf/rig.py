@@ -53,6 +53,11 @@ def wav(folder: Path, name: str) -> Path:
     return path
 
 
+def cpu_s(pid: int) -> float:
+    """CPU time of all threads of a process, to the nanosecond."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
 class StandinProcess(Process):
     """The providers in a process of their own, with the delays of a good day."""
 
@@ -126,8 +131,7 @@ class Job(Frontdesk):
         return out
 
     def cpu_s(self) -> float:
-        """CPU time of all its threads, to the nanosecond."""
-        return time.clock_gettime((~self.child.pid << 3) | 2)
+        return cpu_s(self.child.pid)
 
     def memory(self) -> SimpleNamespace:
         """kB, from smaps_rollup."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from .rig import Rig, Sleeper, quantile
+from .rig import Rig, Sleeper, cpu_s, quantile
 
 TURNS = ("hours", "price", "address", "insurance", "pain", "children")
 STAGGER_MS = 200
@@ -19,6 +19,7 @@ class Talk:
     idle_rss: int = 0
     talk_dirty: int = 0
     cpu: float = 0            # cores a call
+    others: dict = field(default_factory=dict)  # cores in all of those around us
     first_rtp_ms: list = field(default_factory=list)
     reply_ms: list = field(default_factory=list)
     added_ms: list = field(default_factory=list)   # by the host, a turn
@@ -59,14 +60,21 @@ def _wait_answered(job, robots, calls: int) -> None:
         time.sleep(0.05)
 
 
-def _measure(job, robots, t: Talk) -> None:
+def _measure(rig: Rig, job, robots, t: Talk) -> None:
     """From the moment that all talk until the first one leaves."""
+    around = {"server": rig.livekit.child.pid, "robots": robots.child.pid,
+              "stand-ins": rig.standins.child.pid}
+    before = {name: cpu_s(pid) for name, pid in around.items()}
     cpu, began = job.cpu_s(), time.monotonic()
     while robots.child.poll() is None and not job.events("call.ended"):
         at = time.monotonic()
         t.talk_dirty = max(t.talk_dirty, job.memory().dirty)
         now = job.cpu_s()
-        t.cpu = (now - cpu) / (time.monotonic() - began) / t.calls
+        passed = time.monotonic() - began
+        t.cpu = (now - cpu) / passed / t.calls
+        if robots.child.poll() is None:
+            t.others = {name: round((cpu_s(pid) - before[name]) / passed, 3)
+                        for name, pid in around.items()}
         time.sleep(max(0.05, 0.25 - (time.monotonic() - at)))
 
 
@@ -81,7 +89,7 @@ def talk(rig: Rig, calls: int, turns: int = 4) -> Talk:
             robots = rig.robots(job, [rig.wav(n) for n in TURNS[:turns]], calls=calls,
                                 stagger_ms=STAGGER_MS)
             _wait_answered(job, robots, calls)
-            _measure(job, robots, t)
+            _measure(rig, job, robots, t)
             result = robots.result()
             time.sleep(0.5)
     t.control_late, t.control_all = control.read["late"], control.read["all"]
