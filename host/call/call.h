@@ -62,10 +62,11 @@ struct call_host { /* what all calls share; borrowed */
 	/* A call's room is being joined anew, or was: the server may end its
 	 * job for that, which is no end of the call. May be NULL. */
 	void (*on_rejoin)(void *arg, struct call *c);
-	/* A call has left its room and is freed; may be NULL. */
+	/* A call has left its room and is freed, or its phone leg has been hung
+	 * up: n_open may be 0 now. May be NULL. */
 	void (*on_gone)(void *arg);
 	void *arg;
-	int n_open; /* calls not yet freed; kept by call.c */
+	int n_open; /* calls not yet freed, and legs being hung up */
 };
 
 struct call_cfg { /* strings are copied */

@@ -1,7 +1,9 @@
 /*
- * The phone leg: ringing it, ending it, handing it to somebody else. Leaving the room
- * does not end a phone call; removing its participant does. On the loop.
+ * The phone leg: ringing it, ending it, handing it to somebody else. Leaving
+ * the room does not end a phone call; removing its participant does. On the
+ * loop.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -11,25 +13,41 @@
 #include "base/thread.h"
 #include "call/call_int.h"
 
+struct hang_up { /* outlives its call: the server must be told */
+	struct call_host *host;
+	char *id;
+};
+
 static void removed(void *arg, const struct lk_result *res)
 {
-	const char *id = arg;
+	struct hang_up *up = arg;
+	struct call_host *h = up->host;
 
 	/* gone already is what we want */
 	if (res->err < 0 && res->err != -ENOENT)
-		log_event(LOG_WARN, "leg.not_ended", LOG_STR("call", id),
+		log_event(LOG_WARN, "leg.not_ended", LOG_STR("call", up->id),
 			  LOG_ERR("why", res->err),
 			  LOG_STR("detail", res->message));
-	free(arg);
+	free(up->id);
+	free(up);
+	assert(h->n_open > 0);
+	h->n_open--;
+	if (h->on_gone)
+		h->on_gone(h->arg);
 }
 
 void leg_hang_up(struct call *c)
 {
 	if (!c->caller || !c->host->api)
 		return;
-	/* outlives the call: the request must reach the server */
+	struct hang_up *up = calloc(1, sizeof *up);
+	if (!up)
+		abort();
+	up->host = c->host;
+	up->id = str_dup(c->id);
+	c->host->n_open++;
 	lk_remove_participant(c->host->api, c->room_name, c->caller, removed,
-			      str_dup(c->id));
+			      up);
 }
 
 /* ---- an outbound leg ---------------------------------------------------------- */
@@ -81,6 +99,7 @@ static void transfer_end(struct call *c, int err, int sip_status)
 {
 	call_transfer_h *fn = c->transfer_fn;
 
+	assert(c->transfer_to);
 	c->transfer_req = NULL;
 	c->transfer_fn = NULL;
 	str_set(&c->transfer_to, NULL);

@@ -309,10 +309,22 @@ static void shut_all(struct job *j, int grace_ms)
 	check_drained(j);
 }
 
+/* A server that does not answer is not waited for. */
+static void on_settled(void *arg)
+{
+	struct job *j = arg;
+
+	log_event(LOG_WARN, "job.unsettled", LOG_INT("open", j->host.n_open));
+	loop_stop(j->loop);
+}
+
 /* Whatever a call still waits for: nobody outlives the grace. */
 static void on_goodbye_over(void *arg)
 {
 	struct job *j = arg;
+
+	timer_init(&j->grace, loop_clock(j->loop), on_settled, j);
+	timer_start(&j->grace, SETTLE_MS);
 
 	if (j->n_calls)
 		log_event(LOG_WARN, "job.goodbye_cut",
