@@ -24,7 +24,7 @@ local events = {
   { name = "on_start", args = "call", about = "The caller is there. Without it the clinic's "
     .. "`greeting` is said, or the model begins." },
   { name = "on_turn", args = "call, turn", about = "The caller has said something. Return `true` "
-    .. "when it is handled; anything else lets the model answer. An error speaks the clinic's "
+    .. "when it is handled; anything else lets the model answer. An error speaks the stored "
     .. "apology. When the next turn comes, one that still waits is ended." },
   { name = "on_tool", args = "call, name, args", about = "Before a tool runs, in the tool's own "
     .. "time. A result (or `nil, why`) takes the place of the tool's; nothing lets it run." },
@@ -33,7 +33,7 @@ local events = {
   { name = "on_silence", args = "call, nth", about = "Nobody has spoken for `limits.idle_ms`, for "
     .. "the nth time in a row. Without it the host says its own line." },
   { name = "on_hangup", args = "call, reason", about = "The call is over: look and log, nothing "
-    .. "can be said and nothing can wait. Tools at work may still finish." },
+    .. "can be said and nothing can wait. Tools that still wait are ended." },
 }
 
 local turn = {

@@ -41,7 +41,7 @@ A clinic is a folder: `clinic.lua` (data), `policy.lua` (what it says and decide
 - Misuse raises an error with the argument's number. The world failing returns `nil, message, code`;
   codes are constants like `ERR_REQUEST`, `ETIMEDOUT`, `ECANCELED`.
 - A script error ends that task with a traceback in the log, never the call: a turn is answered by
-  the clinic's apology, a tool by an error result for the model.
+  the stored apology, a tool by an error result for the model.
 - Ceilings: 20 ms of processor time a run (from one wait to the next), 250 ms a task, 500 ms to
   load; 16 MiB a call, 2 MiB a text or table part; 64 KiB from `string.rep` and `string.format`,
   1 MiB from `string.gsub`; 1,000,000 steps a pattern; 64 requests of the call and 64 log events a

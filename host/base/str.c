@@ -217,6 +217,25 @@ void str_url_quote(struct buf *out, const char *s)
 	}
 }
 
+char *utf8_clean(const char *s)
+{
+	struct buf b = { 0 };
+
+	if (!s)
+		return NULL;
+	for (size_t n = strlen(s); n;) {
+		size_t len = utf8_len((const uint8_t *)s, n);
+		if (len)
+			buf_add(&b, s, len);
+		else
+			buf_puts(&b, "\xef\xbf\xbd");
+		len = len ? len : 1;
+		s += len;
+		n -= len;
+	}
+	return buf_take(&b);
+}
+
 size_t utf8_whole(const char *s, size_t n)
 {
 	size_t i = n;

@@ -34,6 +34,9 @@ int base64_decode(struct buf *out, const char *text);
 void str_json_quote(struct buf *out, const char *s);
 /* Appends text percent-encoded for a query value (RFC 3986 unreserved kept). */
 void str_url_quote(struct buf *out, const char *s);
+/* A fresh copy of s without malformed UTF-8: each bad byte becomes U+FFFD.
+ * NULL for NULL. */
+char *utf8_clean(const char *s);
 /* Length of the longest prefix of s[0..n) that ends on a UTF-8 boundary. */
 size_t utf8_whole(const char *s, size_t n);
 

@@ -120,43 +120,8 @@ void pairs_set(struct lk_pair **list, const char *key, const char *value)
 		return;
 	}
 	*list = need(realloc(*list, (n + 2) * sizeof **list));
+	/* the server drops the whole connection for one bad string */
 	(*list)[n].key = utf8_clean(key);
 	(*list)[n].value = utf8_clean(value ? value : "");
 	(*list)[n + 1] = (struct lk_pair){ 0 };
-}
-
-/* Bytes of the well-formed sequence at s, 0 when there is none (RFC 3629,
- * section 4). The NUL at the end stops every look ahead. */
-static size_t sequence(const uint8_t *s)
-{
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	size_t len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	for (size_t i = 1; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return len;
-}
-
-char *utf8_clean(const char *s)
-{
-	struct buf b = { 0 };
-
-	if (!s)
-		return NULL;
-	while (*s) {
-		size_t len = sequence((const uint8_t *)s);
-		if (len)
-			buf_add(&b, s, len);
-		else
-			buf_puts(&b, "\xef\xbf\xbd");
-		s += len ? len : 1;
-	}
-	return buf_take(&b);
 }

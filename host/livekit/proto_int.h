@@ -41,8 +41,4 @@ const char *pairs_get(const struct lk_pair *list, const char *key);
 /* Sets or adds one; the list may move. */
 void pairs_set(struct lk_pair **list, const char *key, const char *value);
 
-/* A copy of s without malformed UTF-8 (each bad byte becomes U+FFFD): the
- * server drops the whole connection for one bad string. NULL for NULL. */
-char *utf8_clean(const char *s);
-
 #endif

@@ -67,12 +67,25 @@ void llm_answer_end(struct llm_answer *a)
 	a->emit(a->arg, &e);
 }
 
-void llm_tokens(int *ret_n, const cJSON *usage, const char *key)
+static void tokens(int *ret_n, const cJSON *usage, const char *kind)
 {
+	char *key = str_printf("%s_tokens", kind);
 	double n = json_num(usage, key, -1);
 
+	free(key);
 	if (n >= 0 && n < 1e9)
 		*ret_n = (int)n;
+}
+
+void llm_answer_usage(struct llm_answer *a, const cJSON *usage,
+		      const char *in, const char *out)
+{
+	char *key = str_printf("%s_tokens_details", in);
+
+	tokens(&a->tokens_in, usage, in);
+	tokens(&a->tokens_out, usage, out);
+	tokens(&a->tokens_cached, json_get(usage, key), "cached");
+	free(key);
 }
 
 int llm_answer_fail(struct llm_answer *a, int err, const char *why)

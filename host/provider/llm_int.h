@@ -49,8 +49,10 @@ void llm_answer_text(struct llm_answer *a, const char *text);
 void llm_answer_alive(struct llm_answer *a);
 /* Hands out the tool calls, then DONE; whatever finish says. */
 void llm_answer_end(struct llm_answer *a);
-/* A count of a usage object; untouched when it is absent. */
-void llm_tokens(int *ret_n, const cJSON *usage, const char *key);
+/* Reads a usage object; kinds: "prompt" and "completion", or "input" and
+ * "output" tokens. What is absent stays as it is. */
+void llm_answer_usage(struct llm_answer *a, const cJSON *usage,
+		      const char *in, const char *out);
 /* Sets failure; ERR_* for convenience. */
 int llm_answer_fail(struct llm_answer *a, int err, const char *why);
 /* failure from an error object of the stream: its code or type, no message. */

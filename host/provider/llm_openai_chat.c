@@ -86,15 +86,6 @@ static char *chat_body(const struct llm_request *q, bool openai)
 
 /* ---- the stream ------------------------------------------------------------------- */
 
-static void read_usage(struct llm_answer *a, const cJSON *usage)
-{
-	const cJSON *details = json_get(usage, "prompt_tokens_details");
-
-	llm_tokens(&a->tokens_in, usage, "prompt_tokens");
-	llm_tokens(&a->tokens_out, usage, "completion_tokens");
-	llm_tokens(&a->tokens_cached, details, "cached_tokens");
-}
-
 /* index may be missing (older Ollama), arguments may be an object. */
 static int read_tool(struct llm_answer *a, const cJSON *item)
 {
@@ -147,8 +138,10 @@ static int read_chunk(struct llm_answer *a, const cJSON *chunk,
 
 	if (error && !cJSON_IsNull(error))
 		return llm_answer_refused(a, error);
-	read_usage(a, json_get(chunk, "usage"));
-	read_usage(a, json_get(json_get(chunk, "x_groq"), "usage"));
+	llm_answer_usage(a, json_get(chunk, "usage"), "prompt",
+			 "completion");
+	llm_answer_usage(a, json_get(json_get(chunk, "x_groq"), "usage"),
+			 "prompt", "completion");
 	int r = read_delta(a, json_get(choice, member));
 	if (finish && r >= 0)
 		str_copy(a->finish, sizeof a->finish, finish);

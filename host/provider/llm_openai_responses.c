@@ -194,15 +194,6 @@ static int read_args(struct llm_answer *a, const cJSON *e, int index,
 	return 0;
 }
 
-static void read_usage(struct llm_answer *a, const cJSON *usage)
-{
-	const cJSON *details = json_get(usage, "input_tokens_details");
-
-	llm_tokens(&a->tokens_in, usage, "input_tokens");
-	llm_tokens(&a->tokens_out, usage, "output_tokens");
-	llm_tokens(&a->tokens_cached, details, "cached_tokens");
-}
-
 /* completed and incomplete: the latter in the words of Chat Completions */
 static int finished(struct llm_answer *a, const cJSON *response)
 {
@@ -213,7 +204,8 @@ static int finished(struct llm_answer *a, const cJSON *response)
 		reason = "length";
 	if (reason)
 		str_copy(a->finish, sizeof a->finish, reason);
-	read_usage(a, json_get(response, "usage"));
+	llm_answer_usage(a, json_get(response, "usage"), "input",
+			 "output");
 	llm_answer_end(a);
 	return 0;
 }

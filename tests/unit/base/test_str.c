@@ -162,6 +162,32 @@ static void a_cut_character_is_left_for_the_next_piece(void **state)
 	assert_int_equal(utf8_whole("\x80\x80\x80\x80", 4), 4);
 }
 
+static void bad_bytes_become_marks(void **state)
+{
+	(void)state;
+#define R "\xef\xbf\xbd"
+	static const struct { const char *in, *out; } table[] = {
+		{ "", "" },
+		{ "abc \xc3\xa4 \xe2\x82\xac \xf0\x9f\xa6\xb7",
+		  "abc \xc3\xa4 \xe2\x82\xac \xf0\x9f\xa6\xb7" },
+		{ "\xff", R },
+		{ "a\xc3", "a" R },
+		{ "\xe2\x82", R R },
+		{ "\xe2\x82x", R R "x" },
+		{ "\xc0\x80", R R },         /* overlong */
+		{ "\xed\xa0\x80", R R R },   /* a surrogate */
+		{ "\xf4\x90\x80\x80", R R R R },
+		{ "\xf5", R },
+	};
+
+	assert_null(utf8_clean(NULL));
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		char *got = utf8_clean(table[i].in);
+		assert_string_equal(got, table[i].out);
+		free(got);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +200,7 @@ int main(void)
 		cmocka_unit_test(json_text_is_quoted_and_made_valid),
 		cmocka_unit_test(query_values_are_percent_encoded),
 		cmocka_unit_test(a_cut_character_is_left_for_the_next_piece),
+		cmocka_unit_test(bad_bytes_become_marks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,39 +73,12 @@ static void presence_of_a_zero_is_kept(void **state)
 	buf_free(&b);
 }
 
-static void bad_bytes_become_marks(void **state)
-{
-	(void)state;
-#define R "\xef\xbf\xbd"
-	static const struct { const char *in, *out; } table[] = {
-		{ "", "" },
-		{ "abc \xc3\xa4 \xe2\x82\xac \xf0\x9f\xa6\xb7",
-		  "abc \xc3\xa4 \xe2\x82\xac \xf0\x9f\xa6\xb7" },
-		{ "\xff", R },
-		{ "a\xc3", "a" R },
-		{ "\xe2\x82", R R },
-		{ "\xe2\x82x", R R "x" },
-		{ "\xc0\x80", R R },         /* overlong */
-		{ "\xed\xa0\x80", R R R },   /* a surrogate */
-		{ "\xf4\x90\x80\x80", R R R R },
-		{ "\xf5", R },
-	};
-
-	assert_null(utf8_clean(NULL));
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		char *got = utf8_clean(table[i].in);
-		assert_string_equal(got, table[i].out);
-		free(got);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pairs_are_copied_set_and_found),
 		cmocka_unit_test(a_map_survives_the_wire),
 		cmocka_unit_test(presence_of_a_zero_is_kept),
-		cmocka_unit_test(bad_bytes_become_marks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
