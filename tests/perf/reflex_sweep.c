@@ -61,7 +61,8 @@ static void run(const int16_t *pcm, size_t n, size_t shift, int *fired)
 		int16_t out[AUDIO_IN_FRAME];
 		int len = opus_encode(enc, all + i, AUDIO_IN_FRAME, packet,
 				      sizeof packet);
-		opus_decode(dec, packet, len, out, AUDIO_IN_FRAME, 0);
+		if (opus_decode(dec, packet, len, out, AUDIO_IN_FRAME, 0) < 0)
+			abort();
 		input_frame(&in, out);
 		for (int k = 0; k < ASKED; k++) {
 			size_t end = i + AUDIO_IN_FRAME;
