@@ -26,6 +26,9 @@ struct loop;
 struct uv_loop_s;
 typedef void (post_h)(void *arg);
 
+/* The bundle to trust: the caller's, else SSL_CERT_FILE, else where systems put
+ * it; NULL when it cannot be read. [any] */
+const char *loop_find_ca(const char *ca_file);
 /* Creates the loop, its real clock, the lws context and the curl multi.
  * ca_file: PEM bundle for TLS or NULL for the system's; a missing system
  * bundle is ERR_CONFIG. [any, before threads] */

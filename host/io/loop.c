@@ -151,8 +151,7 @@ static void count_turn(uv_prepare_t *p)
 	atomic_fetch_add_explicit(&l->turns, 1, memory_order_relaxed);
 }
 
-/* The bundle to trust: the caller's, SSL_CERT_FILE, or where systems put it. */
-static const char *find_ca(const char *ca_file)
+const char *loop_find_ca(const char *ca_file)
 {
 	static const char *const places[] = {
 		"/etc/ssl/certs/ca-certificates.crt", /* Debian */
@@ -183,7 +182,7 @@ static void init_handles(struct loop *l)
 
 int loop_create(struct loop **ret_loop, const char *ca_file)
 {
-	const char *ca = find_ca(ca_file);
+	const char *ca = loop_find_ca(ca_file);
 	int r;
 
 	if (!ca)

@@ -218,6 +218,21 @@ static void check_log_level(struct buf *faults)
 			   "\"info\", \"warn\" or \"error\" is wanted\n", v);
 }
 
+static void check_certificates(const char *ca_file, struct buf *faults)
+{
+	const char *other = env("SSL_CERT_FILE");
+
+	if (loop_find_ca(ca_file))
+		return;
+	if (ca_file || other)
+		buf_printf(faults, "%s is \"%s\": cannot be read\n",
+			   ca_file ? "FRONTDESK_CA_FILE" : "SSL_CERT_FILE",
+			   ca_file ? ca_file : other);
+	else
+		buf_puts(faults, "no certificates to trust were found: install "
+			 "ca-certificates, or set FRONTDESK_CA_FILE\n");
+}
+
 static bool is_local(const char *text)
 {
 	struct url u;
@@ -257,9 +272,7 @@ int settings_load(struct settings *s, const struct clinic *needs,
 	s->no_udp = load_number("FRONTDESK_NO_UDP", 0, 1, 0, faults);
 	s->personal = !s->production;
 	s->loopback = is_local(s->livekit_url);
-	if (s->ca_file && access(s->ca_file, R_OK) != 0)
-		buf_printf(faults, "FRONTDESK_CA_FILE is \"%s\": cannot be "
-			   "read\n", s->ca_file);
+	check_certificates(s->ca_file, faults);
 	return faults->len > before ? ERR_CONFIG : 0;
 }
 

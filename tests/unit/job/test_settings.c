@@ -297,6 +297,19 @@ static void the_log_knows_four_levels(void **state)
 	told("FRONTDESK_LOG is \"verbose\"");
 }
 
+static void certificates_must_be_there(void **state)
+{
+	(void)state;
+	set_all();
+	setenv("SSL_CERT_FILE", "/nowhere/ca.pem", 1);
+	assert_int_equal(load(NULL), ERR_CONFIG);
+	assert_int_equal(n_faults(), 1);
+	told("SSL_CERT_FILE is \"/nowhere/ca.pem\": cannot be read");
+	setenv("FRONTDESK_CA_FILE", "/etc/hostname", 1); /* comes first */
+	assert_int_equal(load(NULL), 0);
+	unsetenv("SSL_CERT_FILE");
+}
+
 static void all_faults_are_told_together(void **state)
 {
 	(void)state;
@@ -449,6 +462,7 @@ int main(void)
 		TEST(addresses_must_be_addresses),
 		TEST(numbers_must_be_numbers_in_range),
 		TEST(the_log_knows_four_levels),
+		TEST(certificates_must_be_there),
 		TEST(all_faults_are_told_together),
 		TEST(earlier_faults_are_kept_and_not_ours),
 		TEST(agents_are_a_list),
