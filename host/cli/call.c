@@ -200,33 +200,37 @@ static void on_signal(uv_signal_t *h, int signum)
 		loop_stop(r->loop);
 }
 
-static int run_calls(struct run *r)
+static void listen_for_signals(struct run *r)
 {
-	int err = loop_create(&r->loop, r->cfg.ca_file);
-
-	if (err < 0)
-		return err;
-	for (int i = 0; i < MEDIA_MAX; i++) {
-		err = media_create(&r->media[i], i);
-		if (err < 0)
-			return err;
-	}
-	err = rtc_start(r->loop, r->media[0]);
-	if (err < 0)
-		return err;
-	timer_init(&r->start, loop_clock(r->loop), start_next, r);
-	timer_start(&r->start, 0);
 	uv_signal_init(loop_uv(r->loop), &r->sigint);
 	uv_signal_init(loop_uv(r->loop), &r->sigterm);
 	r->sigint.data = r->sigterm.data = r;
 	uv_signal_start(&r->sigint, on_signal, SIGINT);
 	uv_signal_start(&r->sigterm, on_signal, SIGTERM);
-	loop_run(r->loop);
-	rtc_stop();
+}
+
+static int run_calls(struct run *r)
+{
+	int err = loop_create(&r->loop, r->cfg.ca_file);
+
+	for (int i = 0; i < MEDIA_MAX && err >= 0; i++)
+		err = media_create(&r->media[i], i);
+	if (err >= 0)
+		err = rtc_start(r->loop, r->media[0]);
+	if (err >= 0) {
+		timer_init(&r->start, loop_clock(r->loop), start_next, r);
+		timer_start(&r->start, 0);
+		listen_for_signals(r);
+		loop_run(r->loop);
+		/* open handles would make the loop wait for them */
+		uv_close((uv_handle_t *)&r->sigint, NULL);
+		uv_close((uv_handle_t *)&r->sigterm, NULL);
+		rtc_stop();
+	}
 	for (int i = 0; i < MEDIA_MAX; i++)
 		media_destroy(r->media[i]);
 	loop_destroy(r->loop);
-	return 0;
+	return err;
 }
 
 static int print_token(const struct run *r)
