@@ -125,6 +125,12 @@ class LiveKitServer(Process):
         self.start()
 
 
+def has_sanitizers(binary: Path) -> bool:
+    """Several times slower, and freed memory is kept for a while."""
+    code = binary.read_bytes() if binary.exists() else b""
+    return b"__asan_init" in code or b"__tsan_init" in code
+
+
 class Frontdesk(Process):
     """frontdesk job against local servers."""
 
@@ -142,6 +148,10 @@ class Frontdesk(Process):
             "DEEPGRAM_API_KEY": "dg-test", "OPENAI_BASE_URL": standins.openai_base_url,
             "OPENAI_API_KEY": "sk-test", "FRONTDESK_STATE_DIR": str(folder / "state"),
             "FRONTDESK_LOG": "debug"})
+        self.sanitized = has_sanitizers(binary)
+        if self.sanitized:  # GLib's own allocator hides what it hands out
+            self.env.setdefault("TSAN_OPTIONS", f"suppressions={ROOT}/tests/support/tsan.supp")
+            self.env.setdefault("G_SLICE", "always-malloc")
         self.env.update(env)
         (folder / "state").mkdir(exist_ok=True)
 
@@ -164,6 +174,13 @@ class Frontdesk(Process):
             if line.startswith("VmRSS"):
                 return int(line.split()[1])
         return 0
+
+    def handles(self, number: int) -> bool:
+        """Whether it has a handler for that signal by now."""
+        for line in open(f"/proc/{self.child.pid}/status"):
+            if line.startswith("SigCgt"):
+                return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+        return False
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.child.pid}/fd"))

@@ -41,7 +41,7 @@ async def test_twenty_join_in_the_same_second(call, frontdesk_job):
     began = time.monotonic()
     waits = sorted(await asyncio.gather(*(arrive(i) for i in range(20))))
     assert len(waits) == 20
-    assert time.monotonic() - began < 25, waits
+    assert time.monotonic() - began < (60 if frontdesk_job.sanitized else 25), waits
 
 
 async def test_calls_leave_nothing_behind(call, frontdesk_job, livekit_server, providers):
@@ -61,5 +61,5 @@ async def test_calls_leave_nothing_behind(call, frontdesk_job, livekit_server, p
     await asyncio.sleep(2)
     assert [livekit_server.job_status(r) for r in rooms] == ["JS_SUCCESS"] * 6
     assert frontdesk_job.descriptors() <= fds + 4
-    assert frontdesk_job.rss_kib() - before < 3000
+    assert frontdesk_job.sanitized or frontdesk_job.rss_kib() - before < 3000
     assert providers.state()["stt"]["open"] == 0
