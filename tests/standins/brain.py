@@ -61,7 +61,7 @@ TOOLS = {  # the first that matches a name says what the tool is for
     "end": r"end_?call|hang_?up|goodbye",
     "transfer": r"transfer|human|person|staff|operator",
     "cancel": r"cancel",
-    "hours": r"hours|opening",
+    "hours": r"hours|opening|clinic_info",
     "slots": r"(find|list|check|search|get|free).*(slot|time|appoint|avail)|slots|avail",
     "book": r"book|reserve|confirm|schedule",
 }
@@ -201,6 +201,9 @@ def _use(name: str, result: object, slot: dict) -> str:
         return f"You are booked for {when}."
     if purpose(name) in ("end", "transfer"):
         return ""
+    hours = result.get("hours") if isinstance(result, dict) else None
+    if isinstance(hours, list) and hours:
+        return f"We are open {', and '.join(str(h) for h in hours)}."
     return f"Here it is: {_flat(result)}."
 
 
