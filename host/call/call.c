@@ -80,8 +80,7 @@ static void call_free(struct call *c)
 	history_finish(&c->history);
 	buf_free(&c->reply.text);
 	buf_free(&c->reply.held);
-	for (size_t i = 0; i < c->n_words; i++)
-		free((char *)c->words[i].text);
+	call_forget_words(c);
 	free(c->words);
 	free(c->caller);
 	free(c->caller_sid);

@@ -119,6 +119,8 @@ extern const struct audio_ops call_audio_ops;
 void call_feed(struct call *c, enum turn_event_type type, const char *text,
 	       uint32_t epoch, int n, bool flag);
 void call_busy_check(struct call *c);
+/* Of the present turn, as the provider timed them. */
+void call_forget_words(struct call *c);
 extern const struct speech_ops call_speech_ops;
 /* The stored line of that name in the call's language. */
 const struct audio_line *call_line(struct call *c, const char *name,

@@ -47,6 +47,13 @@ static void arm_filler(struct call *c)
 			  c->turn.cfg.filler_ms + MEDIA_FILLER_LATER_MS);
 }
 
+void call_forget_words(struct call *c)
+{
+	for (size_t i = 0; i < c->n_words; i++)
+		free((char *)c->words[i].text);
+	c->n_words = 0;
+}
+
 static void take_turn(struct call *c, const char *text, bool interrupted,
 		      bool typed)
 {
@@ -74,9 +81,7 @@ static void take_turn(struct call *c, const char *text, bool interrupted,
 	 * script that is done without a word must be told as such */
 	c->policy_turn = c->busy = true;
 	c->host->policy->on_turn(c->policy, &t);
-	for (size_t i = 0; i < c->n_words; i++)
-		free((char *)c->words[i].text);
-	c->n_words = 0;
+	call_forget_words(c);
 }
 
 void call_turn_done(struct call *c, uint32_t turn, enum call_turn_result r)

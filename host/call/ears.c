@@ -125,6 +125,8 @@ static void on_stt(void *arg, const struct stt_event *e)
 	case STT_FINAL:
 		keep_words(c, e);
 		call_feed(c, TE_FINAL, e->text, 0, 0, false);
+		if (!c->turn.finals.len) /* an echo, or answered already */
+			call_forget_words(c);
 		show(c, "");
 		break;
 	case STT_END:
