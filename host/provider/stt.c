@@ -192,30 +192,49 @@ static void on_stall(void *arg)
 	leave(s);
 }
 
-/* Everything not finalised goes first: the new ear must hear it too. */
-static void on_open(struct stt *s)
+int64_t stt_position(const struct stt *s, double at_s)
+{
+	int64_t n = (int64_t)(at_s * STT_RATE_HZ);
+
+	return s->base + n + (n > s->replayed ? s->skipped : 0);
+}
+
+/* The voice that is not finalised goes first: the new ear must hear it too.
+ * The silence around it stays out: a provider hears little faster than real
+ * time (Deepgram: 1.25 times), and would stay as late as what it is sent. */
+static int replay(struct stt *s)
 {
 	const int16_t *pcm;
-	size_t n;
+	int64_t to, pos;
 	int r = 0;
 
+	stt_audio_voice(&s->audio, &s->base, &to);
+	for (pos = s->base; r >= 0 && pos < to;) {
+		size_t n = stt_audio_at(&s->audio, pos, &pcm);
+		if ((int64_t)n > to - pos)
+			n = (size_t)(to - pos);
+		assert(n > 0);
+		r = s->ops->push(s->conn, pcm, n);
+		pos += (int64_t)n;
+	}
+	s->replayed = to - s->base;
+	s->skipped = s->audio.end - to;
+	return r;
+}
+
+static void on_open(struct stt *s)
+{
 	s->open = true;
 	s->dead = false;
 	s->opened_ms = clock_now_ms(s->p->clock);
 	timer_stop(&s->open_limit);
-	s->base = s->audio.begin;
-	for (int64_t pos = s->base; r >= 0; pos += (int64_t)n) {
-		n = stt_audio_at(&s->audio, pos, &pcm);
-		if (!n)
-			break;
-		r = s->ops->push(s->conn, pcm, n);
-	}
+	int r = replay(s);
+	int64_t replay_ms = s->replayed * 1000 / STT_RATE_HZ;
 	if (r >= 0 && s->flushing) {
-		timer_start(&s->flush, STT_FLUSH_MS +
-			    (s->audio.end - s->base) * 1000 / STT_RATE_HZ);
+		timer_start(&s->flush, STT_FLUSH_MS + replay_ms);
 		r = s->ops->flush(s->conn);
 	}
-	watch_stall(s, s->stall_ms);
+	watch_stall(s, s->stall_ms + replay_ms);
 	if (r < 0)
 		fail_later(s, r);
 	tell(s, STT_OPEN, NULL);
@@ -301,7 +320,7 @@ void stt_push(struct stt *s, const int16_t *pcm, size_t n, bool voiced)
 	ON_LOOP();
 	if (!n)
 		return;
-	stt_audio_add(&s->audio, pcm, n);
+	stt_audio_add(&s->audio, pcm, n, voiced);
 	if (voiced) {
 		if (!s->voiced)
 			s->voice_from = s->audio.end - (int64_t)n;

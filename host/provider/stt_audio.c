@@ -6,8 +6,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-void stt_audio_add(struct stt_audio *a, const int16_t *pcm, size_t n)
+enum { BLOCKS = STT_KEEP_SAMPLES / STT_BLOCK + 1,
+       LEAD = STT_RATE_HZ * 3 / 10, TAIL = STT_RATE_HZ / 2 };
+
+static void note_voice(struct stt_audio *a, size_t n, bool voiced)
 {
+	int64_t last = (a->end + (int64_t)n) / STT_BLOCK;
+	int64_t first = a->end / STT_BLOCK;
+
+	/* a block that was begun as voice stays voice */
+	if (a->end % STT_BLOCK)
+		a->voice[first++ % BLOCKS] |= voiced;
+	if (last - first > BLOCKS)
+		first = last - BLOCKS;
+	for (; first <= last; first++)
+		a->voice[first % BLOCKS] = voiced;
+}
+
+void stt_audio_voice(const struct stt_audio *a, int64_t *ret_from,
+		     int64_t *ret_to)
+{
+	int64_t from = a->end, to = a->end;
+	bool any = false;
+
+	for (int64_t b = a->begin / STT_BLOCK; b * STT_BLOCK < a->end; b++) {
+		if (!a->voice[b % BLOCKS])
+			continue;
+		if (!any)
+			from = b * STT_BLOCK - LEAD;
+		any = true;
+		to = (b + 1) * STT_BLOCK + TAIL;
+	}
+	*ret_from = from < a->begin ? a->begin : from;
+	*ret_to = to > a->end ? a->end : to;
+}
+
+void stt_audio_add(struct stt_audio *a, const int16_t *pcm, size_t n,
+		   bool voiced)
+{
+	note_voice(a, n, voiced);
 	if (!a->ring) {
 		a->ring = malloc(STT_KEEP_SAMPLES * sizeof *a->ring);
 		if (!a->ring)

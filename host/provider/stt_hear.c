@@ -91,18 +91,23 @@ static void grow_words(struct stt *s, size_t n)
 	s->words_cap = n;
 }
 
+static double on_our_clock(const struct stt *s, double at_s)
+{
+	int64_t shift = stt_position(s, at_s) - (int64_t)(at_s * STT_RATE_HZ);
+
+	return at_s + (double)shift / STT_RATE_HZ;
+}
+
 static void on_final(struct stt *s, const struct stt_result *r)
 {
-	double offset_s = (double)s->base / STT_RATE_HZ;
-
 	stt_text_final(&s->text, r->text, r->confidence, r->language);
 	if (str_blank(r->text))
 		return;
 	grow_words(s, r->n_words);
 	for (size_t i = 0; i < r->n_words; i++) {
 		s->words[i] = r->words[i];
-		s->words[i].start_s += offset_s;
-		s->words[i].end_s += offset_s;
+		s->words[i].start_s = on_our_clock(s, s->words[i].start_s);
+		s->words[i].end_s = on_our_clock(s, s->words[i].end_s);
 	}
 	const struct stt_event e = {
 		.type = STT_FINAL, .text = r->text,
@@ -139,7 +144,7 @@ static void settle(struct stt *s, int64_t end, bool words)
 
 void stt_hear_result(struct stt *s, const struct stt_result *r)
 {
-	int64_t end = s->base + (int64_t)(r->end_s * STT_RATE_HZ);
+	int64_t end = stt_position(s, r->end_s);
 	bool words = !str_blank(r->text);
 
 	if (words)

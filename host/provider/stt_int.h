@@ -9,14 +9,21 @@
 
 /* A longer one would stay late: Deepgram hears at most 1.25 times real time. */
 #define STT_KEEP_SAMPLES (5 * STT_RATE_HZ)
+#define STT_BLOCK (STT_RATE_HZ / 50) /* voice is noted for each 20 ms */
 
 /* The newest audio that is not finalised. Positions count samples since
  * stt_open(). */
 struct stt_audio {
 	int16_t *ring;  /* STT_KEEP_SAMPLES, allocated with the first sample */
 	int64_t begin, end;
+	bool voice[STT_KEEP_SAMPLES / STT_BLOCK + 1];
 };
-void stt_audio_add(struct stt_audio *a, const int16_t *pcm, size_t n);
+void stt_audio_add(struct stt_audio *a, const int16_t *pcm, size_t n,
+		   bool voiced);
+/* What is worth hearing again: from a little before the first voice that is
+ * kept to a little after the last. Both are the end when there is none. */
+void stt_audio_voice(const struct stt_audio *a, int64_t *ret_from,
+		     int64_t *ret_to);
 /* Forgets what is before pos. */
 void stt_audio_drop(struct stt_audio *a, int64_t pos);
 /* Where the run of samples from pos lies and how long it is (0: none). */
@@ -85,6 +92,8 @@ struct stt {
 	bool open, healthy;
 	int64_t opened_ms;
 	int64_t base;           /* position of its first sample */
+	int64_t replayed;       /* samples sent again at its beginning ... */
+	int64_t skipped;        /* ... and the silence left out behind them */
 	struct timer open_limit, retry, stall, flush;
 	struct failure late;    /* found where no event may be sent */
 	bool late_set;
@@ -112,6 +121,8 @@ struct stt {
 	bool over;
 };
 
+/* stt.c: the position of a moment on the connection's clock. */
+int64_t stt_position(const struct stt *s, double at_s);
 /* stt.c: gives the connection up for another one. */
 void stt_fail(struct stt *s, int err, const char *why);
 /* stt_hear.c: what a result, UtteranceEnd, or no answer to flush means. */
