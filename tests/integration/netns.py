@@ -6,7 +6,7 @@ namespaces for the LiveKit server and for frontdesk, with no route between.
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import subprocess
 import threading
 from pathlib import Path
@@ -20,14 +20,23 @@ def _run(*argv: str) -> None:
     subprocess.run(argv, check=True, capture_output=True)
 
 
-def allowed() -> bool:
-    """Whether namespaces may be made here (root, and not a locked container)."""
-    if os.geteuid() != 0:
-        return False
+def may_mount() -> bool:
+    """Whether a mount namespace may be made here (root, no locked container)."""
     try:
-        _run("ip", "netns", "add", "fd-try")
-        _run("ip", "netns", "del", "fd-try")
+        _run("unshare", "-m", "true")
     except (OSError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def try_up() -> bool:
+    """Makes both hosts; false where namespaces may not be made."""
+    try:
+        up()
+        for name, *_ in _LINKS:
+            _run("ip", "netns", "exec", name, "true")
+    except (OSError, subprocess.CalledProcessError):
+        down()
         return False
     return True
 
@@ -47,8 +56,9 @@ def up() -> None:
 
 def down() -> None:
     for name, link, *_ in _LINKS:
-        subprocess.run(["ip", "netns", "del", name], capture_output=True)
-        subprocess.run(["ip", "link", "del", link], capture_output=True)
+        for rest in (["netns", "del", name], ["link", "del", link]):
+            with contextlib.suppress(OSError):
+                subprocess.run(["ip", *rest], capture_output=True)
 
 
 def inside(folder: Path, name: str, binary: str) -> Path:

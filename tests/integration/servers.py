@@ -78,7 +78,7 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 self.child.wait()
-        return self.child.returncode
+        return self.child.returncode if self.child else 0
 
     def text(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
