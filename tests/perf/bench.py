@@ -71,7 +71,7 @@ class Bench:
     # ---- rows ------------------------------------------------------------------------
 
     def start_rows(self) -> None:
-        for _ in range(5):
+        for _ in range(3 if self.o.quick else 8):
             with self.rig.job() as job:
                 self.starts.append(job.start_ms)
         ms = middle(self.starts)
@@ -101,7 +101,7 @@ class Bench:
     def latency_rows(self) -> None:
         say("dispatch")
         with self.rig.job() as job:
-            ms = dispatch(self.rig, job.agent, 5 if self.o.quick else 12)[1:]
+            ms = dispatch(self.rig, job.agent, 4 if self.o.quick else 12)[1:]
         self.row("dispatch API call to agent's audio track", "350 ms",
                  {0: f"{middle(ms):.0f} ms"}, middle(ms) <= 350, f"worst {max(ms):.0f}")
         at = self.each(lambda t: f"{middle(t.first_rtp_ms):.0f} ms" if t.first_rtp_ms else "?")

@@ -38,7 +38,7 @@ def interrupt(rig: Rig, calls: int, turns: int) -> Interruptions:
 
 def _run(rig: Rig, calls: int, words, out: Interruptions) -> None:
     rig.standins.order(clear=True, script=[
-        {"text": f"This is answer {i}, {LONG}, {LONG}."} for i in range(4 * calls * len(words))])
+        {"text": f"This is answer {i}, {LONG}."} for i in range(4 * calls * len(words))])
     with rig.job() as job:
         robots = rig.robots(job, [rig.wav("story")] + [rig.wav(w) for w in words], calls=calls,
                             stagger_ms=330, over_ms=1200, limit_s=20 + 8 * len(words))
