@@ -101,6 +101,7 @@ class Segment:
     updates: list[tuple[float, str]] = field(default_factory=list)
     began: float = 0.0
     ended: float = 0.0     # when it became final
+    broken: str = ""       # why its last stream never ended
 
 
 class Transcripts:
@@ -125,10 +126,14 @@ class Transcripts:
         if s.who != identity:
             self.faults.append(f"segment {key} changed its speaker")
         text = ""
-        async for chunk in reader:
-            text += chunk
-            s.text = text
-            s.updates.append((time.monotonic(), text))
+        try:
+            async for chunk in reader:
+                text += chunk
+                s.text = text
+                s.updates.append((time.monotonic(), text))
+        except rtc.StreamError as e:  # the room or its sender went away
+            s.broken = str(e)
+            return
         final = (reader.info.attributes or {}).get("lk.transcription_final")
         if final == "true":
             s.final, s.ended = True, time.monotonic()

@@ -392,6 +392,46 @@ def test_lost_packets_and_noise_do_not_hide_the_words():
         assert hear(book, pcm.astype(np.int16)) == " ".join(words)
 
 
+def words_outside(name: str, a: float, b: float) -> list[str]:
+    """Words of a phrase of which most lies outside a stretch of its sound."""
+    out = []
+    for w in phrases.speech(name, phrases.TEXTS[name]).words:
+        inside = max(0.0, min(b, w.end) - max(a, w.start))
+        if inside < 0.5 * (w.end - w.start):
+            out.append(w.text)
+    return out
+
+
+@pytest.mark.parametrize("name", ["hours", "book", "insurance", "pain", "person"])
+@pytest.mark.parametrize("length", [0.1, 0.2, 0.35])
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_hole_in_the_line_costs_the_words_in_it_only(name, length, silent):
+    book = Book()
+    pcm = phrases.speech(name, phrases.TEXTS[name]).pcm
+    missed = extra = 0
+    for at in (0.7, 0.9, 1.1):
+        a, b = int(at * RATE), int((at + length) * RATE)
+        hole = np.zeros(b - a if silent else 0, np.int16)
+        heard = hear(book, np.concatenate([pcm[:a], hole, pcm[b:], np.zeros(RATE, np.int16)]))
+        want = words_outside(name, at, at + length)
+        missed += len([w for w in want if w not in heard.split()])
+        extra += len([w for w in heard.split() if w not in want])
+    assert missed <= 1 and extra <= 3, (missed, extra)
+
+
+@pytest.mark.parametrize("name", ["hours", "book", "insurance"])
+def test_a_pause_in_the_line_costs_no_word(name):
+    """A machine that stands still makes the line pause and go on."""
+    pcm = phrases.speech(name, phrases.TEXTS[name]).pcm
+    words = [w.text for w in phrases.speech(name, phrases.TEXTS[name]).words]
+    book = Book()
+    for at in (0.5, 0.8, 1.1):
+        a = int(at * RATE)
+        pause = np.zeros(int(0.3 * RATE), np.int16)
+        stopped = np.concatenate([pcm[:a], pause, pcm[a:], np.zeros(RATE, np.int16)])
+        assert hear(book, stopped).split() == words
+
+
 # ---- speaking ----------------------------------------------------------------------------
 
 

@@ -24,6 +24,9 @@ ENOUGH = 0.8        # least sum of it, some six frames
 NEVER = -1e9
 MOVES = 5           # template frames a step may advance: 0..4, 2 is real time
 MOVE_COST = np.array([0.30, 0.06, 0.0, 0.06, 0.30])[:, None]
+JUMP = 25           # most template frames that lost audio may skip
+JUMP_COST = 0.7
+WAIT_COST = 0.02    # a step of silence where the phrase has none: a gap in the line
 
 
 def mel_matrix(rate: int, n_fft: int) -> np.ndarray:
@@ -86,7 +89,7 @@ class Book:
         return a.frames(np.stack([x[i * hop:i * hop + a.size] for i in range(n)]))
 
     def _build(self) -> None:
-        vectors, silent, owner, offset, start = [], [], [], [], []
+        vectors, silent, owner, offset, start, begun, spoken = [], [], [], [], [], [], []
         for k, p in enumerate(self.items):
             v, level = self._template(p)
             quiet = level < FLOOR_DB
@@ -101,11 +104,18 @@ class Book:
             place = np.arange(len(v))
             offset += [np.zeros(MOVES - 1, int), place + first]
             start += [np.full(MOVES - 1, NEVER), -np.minimum(0.03 * place, 2.5)]
+            at = (place + first) * HOP_T
+            early = np.array([w.start + 0.25 * (w.end - w.start) for w in p.words])
+            late = np.array([w.start + 0.75 * (w.end - w.start) for w in p.words])
+            begun += [np.zeros(MOVES - 1, int), np.searchsorted(early, at, "right")]
+            spoken += [np.zeros(MOVES - 1, int), np.searchsorted(late, at, "right")]
         self.v = np.concatenate(vectors).astype(np.float32)
         self.silent = np.concatenate(silent)
         self.owner = np.concatenate(owner)
         self.offset = np.concatenate(offset)   # frames into the phrase's sound
         self.start = np.concatenate(start).astype(np.float32)
+        self.begun = np.concatenate(begun)     # words of which a quarter is over
+        self.spoken = np.concatenate(spoken)   # ... three quarters
         self.dead = self.owner < 0
         ends = np.flatnonzero(np.diff(np.append(self.owner, -1)) != 0)
         self.left = np.zeros(len(self.owner), int)  # frames to the phrase's end
@@ -216,23 +226,47 @@ class Ear:
         else:
             gain = b.v @ v - BIAS
             gain[b.silent] = -0.2
-        gain[b.dead] = NEVER
         if self.score is None or len(self.score) != b.n:
             self.score = np.full(b.n, NEVER, np.float32)
             self.began = np.zeros(b.n, np.int32)
             self.steps = np.zeros(b.n, np.int32)
-        moved = np.full((MOVES, b.n), NEVER, np.float32)
+            self.lost = np.zeros(b.n, np.int64)  # bits of the words that a jump left out
+        at = np.arange(b.n)
+        come, source = self._moves(at)
+        lost = self.lost[source]
+        jumped = at - source >= MOVES
+        if jumped.any():
+            left, came = b.begun[source[jumped]], b.spoken[at[jumped]]
+            lost[jumped] |= np.where(came > left, (1 << came) - (1 << left), 0)
+        fresh = b.start > come
+        score = np.where(fresh, b.start, come) + gain
+        began = np.where(fresh, at, self.began[source])
+        steps = np.where(fresh, 1, self.steps[source] + 1)
+        lost[fresh] = 0
+        if v is None:  # or the path waits for the line to come back
+            wait = self.score - WAIT_COST > score
+            score = np.where(wait, self.score - WAIT_COST, score)
+            began, steps = np.where(wait, self.began, began), np.where(wait, self.steps, steps)
+            lost = np.where(wait, self.lost, lost)
+        score[b.dead] = NEVER
+        self.score, self.began, self.steps, self.lost = score, began, steps, lost
+
+    def _moves(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The best way into each frame: its score so far, and from where."""
+        n = self.book.n
+        moved = np.full((MOVES, n), NEVER, np.float32)
         for k in range(MOVES):
-            moved[k, k:] = self.score[:b.n - k]
+            moved[k, k:] = self.score[:n - k]
         moved -= MOVE_COST
         move = np.argmax(moved, axis=0)
-        at = np.arange(b.n)
-        come = moved[move, at]
-        source = at - move
-        fresh = b.start > come
-        self.score = np.where(fresh, b.start, come) + gain
-        self.began = np.where(fresh, at, self.began[source])
-        self.steps = np.where(fresh, 1, self.steps[source] + 1)
+        come, source = moved[move, at], at - move
+        j = int(np.argmax(self.score))
+        if self.score[j] > ENOUGH:  # only the path that has been heard may jump
+            to = slice(j + MOVES, j + 1 + min(JUMP, int(self.book.left[j])))
+            better = come[to] < self.score[j] - JUMP_COST
+            come[to] = np.where(better, self.score[j] - JUMP_COST, come[to])
+            source[to] = np.where(better, j, source[to])
+        return come, source
 
     def _read(self) -> Alignment:
         b, j = self.book, int(np.argmax(self.score))
@@ -244,7 +278,9 @@ class Ear:
         origin = b.offset[began] * HOP_T
         sure = round(min(0.999, 0.75 + score / steps), 4)
         words, tail = [], []
-        for w in p.words:
+        for i, w in enumerate(p.words):
+            if int(self.lost[j]) >> i & 1:
+                continue
             length = w.end - w.start
             if w.start + 0.5 * length < origin or w.start > here:
                 continue
