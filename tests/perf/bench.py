@@ -22,7 +22,7 @@ from pathlib import Path
 
 from .dispatch import dispatch
 from .image import image_mb
-from .interrupt import interrupt
+from .interrupt import Interruptions, interrupt
 from .rig import BIN, ROOT, Rig, quantile
 from .table import Row, show
 from .talk import Talk, middle, talk
@@ -120,11 +120,19 @@ class Bench:
                  self.each(lambda t: f"{middle(t.reply_ms)} ms"), None,
                  "the stand-ins take about 1,050 of it")
 
+    def interrupt_at(self, calls: int, turns: int) -> Interruptions:
+        tries = []
+        while len(tries) < TRIES and (not tries or tries[-1].control_share > BAD_CONTROL):
+            say(f"speaking over the agent, {calls} calls" + (", again" if tries else ""))
+            tries.append(interrupt(self.rig, calls, turns))
+            say(f"  {len(tries[-1].host_ms)} pauses, {tries[-1].missed} missed; control "
+                f"{tries[-1].control_share * 100:.2f} % late")
+        return min(tries, key=lambda r: r.control_share)
+
     def interrupt_rows(self) -> None:
         runs = []
         for calls, turns in ((10, 4),) if self.o.quick else ((1, 24), (10, 8)):
-            say(f"speaking over the agent, {calls} calls")
-            runs.append(interrupt(self.rig, calls, turns))
+            runs.append(self.interrupt_at(calls, turns))
         at = {r.calls: f"{middle(r.host_ms):.0f}, {quantile(r.host_ms, .95):.0f} ms"
               for r in runs if r.host_ms}
         every = [ms for r in runs for ms in r.host_ms]

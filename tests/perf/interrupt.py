@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .rig import Rig
+from .rig import Rig, Sleeper
 
 # Onsets of every kind: stops, fricatives, nasals, vowels.
 OVER = ("stop", "wait", "thanks", "hours", "person", "interrupt", "no", "yes", "price", "cancel",
@@ -27,6 +27,7 @@ class Interruptions:
     by_word: list = field(default_factory=list)  # (name, host ms)
     ear_ms: list = field(default_factory=list)
     missed: int = 0
+    control_share: float = 0
 
 
 def interrupt(rig: Rig, calls: int, turns: int) -> Interruptions:
@@ -39,11 +40,12 @@ def interrupt(rig: Rig, calls: int, turns: int) -> Interruptions:
 def _run(rig: Rig, calls: int, words, out: Interruptions) -> None:
     rig.standins.order(clear=True, script=[
         {"text": f"This is answer {i}, {LONG}."} for i in range(4 * calls * len(words))])
-    with rig.job() as job:
+    with Sleeper() as control, rig.job() as job:
         robots = rig.robots(job, [rig.wav("story")] + [rig.wav(w) for w in words], calls=calls,
                             stagger_ms=330, over_ms=1200, limit_s=20 + 8 * len(words))
         result = robots.result(60 + 10 * len(words))
     rig.standins.order(clear=True)
+    out.control_share = control.share
     _read(job, result, words, out)
 
 
